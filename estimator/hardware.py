@@ -1,0 +1,51 @@
+"""Constants of a GPU system, as plain facts; perf_db's systems.json is their source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One GPU: bytes per second, FLOP per second by data type (bf16, fp8, fp4, int8), bytes, compute capability x 10."""
+
+    memory_bandwidth: float
+    flops: Mapping[str, float]
+    memory_capacity: float
+    sm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """How GPUs are joined: bytes per second and GPU in one direction, seconds."""
+
+    gpus: int
+    intra_bandwidth: float
+    inter_bandwidth: float
+    pcie_bandwidth: float
+    p2p_latency: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A kind of server.
+
+    memory_op_efficiency: share of the memory bandwidth that elementwise kernels reach;
+    memory_op_seconds: their constant; nccl_bytes: buffers by rank count; other_bytes: context, graphs, allocator.
+    """
+
+    name: str
+    gpu: Gpu
+    node: Node
+    memory_op_efficiency: float
+    memory_op_seconds: float
+    nccl_bytes: Mapping[int, float]
+    other_bytes: float
+
+    def nccl_buffer(self, ranks: int) -> float:
+        """Bytes of communication buffers for a group of *ranks*: the entry of the largest measured count below it."""
+        return max((size for count, size in self.nccl_bytes.items() if count <= ranks), default=0.0)
+
+    def link_bandwidth(self, ranks: int) -> float:
+        """Bytes per second and GPU for a group of *ranks*: inside a node, or between nodes."""
+        return self.node.intra_bandwidth if ranks <= self.node.gpus else self.node.inter_bandwidth

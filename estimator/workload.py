@@ -1,0 +1,59 @@
+"""What is asked: the traffic to serve and the promises to keep.
+
+Lengths in tokens, times in seconds, rates per second.
+"""
+
+from dataclasses import dataclass
+
+from estimator.errors import InvalidWorkload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The requests a deployment serves.
+
+    isl: prompt tokens; osl: output tokens; prefix: prompt tokens whose keys and values are already cached;
+    concurrency: requests in flight over the whole deployment; request_rate: arrivals per second (at most one of
+    the two; none means: as much as the targets allow).
+    """
+
+    isl: int
+    osl: int
+    prefix: int = 0
+    concurrency: float | None = None
+    request_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.isl < 1:
+            raise InvalidWorkload("isl", self.isl, "at least 1 token")
+        if self.osl < 1:
+            raise InvalidWorkload("osl", self.osl, "at least 1 token")
+        if not 0 <= self.prefix < self.isl:
+            raise InvalidWorkload("prefix", self.prefix, f"between 0 and isl - 1 = {self.isl - 1}")
+        if self.concurrency is not None and self.request_rate is not None:
+            raise InvalidWorkload("concurrency and requestRate", "both", "given one at a time")
+        for name, value in (("concurrency", self.concurrency), ("requestRate", self.request_rate)):
+            if value is not None and value <= 0:
+                raise InvalidWorkload(name, value, "positive")
+
+    @property
+    def new_tokens(self) -> int:
+        """Prompt tokens that must be computed: isl - prefix."""
+        return self.isl - self.prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """The service-level agreement, seconds; None means: not asked for.
+
+    ttft: time to first token; itl: time between output tokens; e2e: whole request latency.
+    """
+
+    ttft: float | None = None
+    itl: float | None = None
+    e2e: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("ttft", self.ttft), ("itl", self.itl), ("e2eLatency", self.e2e)):
+            if value is not None and not value > 0:
+                raise InvalidWorkload(name, value, "positive")
