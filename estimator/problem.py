@@ -1,0 +1,31 @@
+"""One question to the estimator, complete and free of units other than SI."""
+
+from dataclasses import dataclass
+
+from estimator.estimates import Mode
+from estimator.hardware import System
+from estimator.model import Model
+from estimator.workload import Targets, Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Serve *workload* with *model* on at most *gpus* of *system* by one engine, keeping *targets*.
+
+    backend_version: version of the measurements, None for the newest; modes: which shapes to consider;
+    kv_dtype: "bf16" or "fp8", None for the best that checkpoint, engine and GPU allow;
+    transfer_bandwidth: bytes per second of the link that moves keys and values from prefill to decode workers,
+    None for the system's network; top: ranked estimates to return per mode.
+    """
+
+    model: Model
+    system: System
+    backend: str
+    gpus: int
+    workload: Workload
+    targets: Targets
+    backend_version: str | None = None
+    modes: tuple[Mode, ...] = ("aggregated", "disaggregated")
+    kv_dtype: str | None = None
+    transfer_bandwidth: float | None = None
+    top: int = 5
