@@ -1,1 +1,3 @@
-"""Measured truth: how long a kernel took on a GPU, and where each number came from."""
+"""Measured kernel times: which packs there are, what each row says, and where every number came from."""
+
+__all__ = ["catalog", "errors", "interpolation", "provenance", "repair", "table"]
