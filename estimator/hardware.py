@@ -49,3 +49,28 @@ class System:
     def link_bandwidth(self, ranks: int) -> float:
         """Bytes per second and GPU for a group of *ranks*: inside a node, or between nodes."""
         return self.node.intra_bandwidth if ranks <= self.node.gpus else self.node.inter_bandwidth
+
+
+def system(name: str, facts: Mapping[str, Any]) -> System:
+    """The system that a block of perf_db's systems.json describes; KeyError names a missing fact."""
+    gpu, node, software = facts["gpu"], facts["node"], facts["software"]
+    return System(
+        name=name,
+        gpu=Gpu(
+            memory_bandwidth=gpu["memory_bandwidth_bytes_per_second"],
+            flops={key: value for key, value in gpu["flops_per_second"].items() if value},
+            memory_capacity=gpu["memory_capacity_bytes"],
+            sm=gpu["sm"],
+        ),
+        node=Node(
+            gpus=node["gpus"],
+            intra_bandwidth=node["intra_bandwidth_bytes_per_second"],
+            inter_bandwidth=node["inter_bandwidth_bytes_per_second"],
+            pcie_bandwidth=node["pcie_bandwidth_bytes_per_second"],
+            p2p_latency=node["p2p_latency_seconds"],
+        ),
+        memory_op_efficiency=software["memory_op_efficiency"],
+        memory_op_seconds=software["memory_op_seconds"],
+        nccl_bytes={int(ranks): size for ranks, size in software["nccl_memory_bytes"].items()},
+        other_bytes=software["other_memory_bytes"],
+    )
