@@ -1,0 +1,1 @@
+"""Pure builders: a chosen estimate in, Kubernetes objects out; no client, no clock, no file in sight."""

@@ -1,0 +1,5 @@
+"""Reads a DynamoGraphDeploymentRequest, of either version, into a DeploymentRequest, or says everything that is wrong with it."""
+
+from dgdr_operator.spec.read import read
+
+__all__ = ["read"]
