@@ -101,7 +101,7 @@ def _architecture(name: str, config: Mapping[str, Any]) -> str:
 def _quantization(config: Mapping[str, Any], extra: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     own = config.get("quantization_config")
     declared = (extra or {}).get("quantization")
-    if isinstance(declared, Mapping) and declared.get("quant_algo"):
+    if isinstance(declared, Mapping):
         return {**(own or {}), **declared}
     return own if isinstance(own, Mapping) else None
 

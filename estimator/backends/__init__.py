@@ -1,0 +1,1 @@
+"""Facts and scheduling rules per engine, one file each, unaware of each other."""

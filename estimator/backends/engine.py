@@ -1,0 +1,54 @@
+"""What the estimator must know about an inference engine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from estimator.parallelism import Parallel
+
+Policy = Literal["decode_first", "prompt_only", "whole_prompts"]
+FractionRule = Callable[[float, int, Parallel], float]
+BudgetRule = Callable[[int, int], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Time the CPU adds, seconds.
+
+    per_decode_step: lower bound of a captured step (hidden under GPU time); per_prompt_layer: added per layer to a
+    step that holds prompt tokens, whose kernels are launched one by one; frontend: HTTP, tokenizer and routing
+    in the time to first token.
+    """
+
+    per_decode_step: float
+    per_prompt_layer: float
+    frontend: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One inference engine.
+
+    policy: how a step is composed; token_budget: (isl, batch) -> tokens that one step may hold, as our manifests
+    configure it; activation_scale: bytes of activations per token and attention width, by tp; memory_fraction:
+    (capacity, chunk, parallel) -> share of GPU memory the engine takes (of what is left after weights if
+    fraction_of_free); cache_margin: share lost to fragmentation; admission_share: part of osl reserved when a request
+    is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares).
+    """
+
+    name: str
+    policy: Policy
+    token_budget: BudgetRule
+    host: Host
+    activation_scale: Mapping[int, float]
+    activation_floor: float
+    activation_margin: float
+    reserve_scale: float
+    memory_fraction: FractionRule
+    fraction_of_free: bool
+    cache_margin: float
+    cache_block: int
+    admission_share: float
+    max_sequences: int
+    default_kv: Literal["bf16", "checkpoint"]
+    fp8_attention: bool

@@ -1,0 +1,18 @@
+"""The engines by name."""
+
+from difflib import get_close_matches
+
+from estimator.backends import sglang, trtllm, vllm
+from estimator.backends.engine import Engine
+from estimator.errors import InvalidWorkload
+
+_ENGINES = {engine.name: engine for engine in (vllm.ENGINE, sglang.ENGINE, trtllm.ENGINE)}
+NAMES = tuple(_ENGINES)
+
+
+def engine(name: str) -> Engine:
+    """The engine called *name*; InvalidWorkload names the choices otherwise."""
+    if name not in _ENGINES:
+        near = get_close_matches(name, NAMES, n=1, cutoff=0.0)
+        raise InvalidWorkload("backend", name, f"one of {', '.join(NAMES)} (nearest: {near[0] if near else NAMES[0]})")
+    return _ENGINES[name]

@@ -1,0 +1,38 @@
+"""TensorRT-LLM: in-flight batching of whole prompts within max_num_tokens; never evicts, so admission reserves all."""
+
+from estimator.backends.engine import Engine, Host
+from estimator.parallelism import Parallel
+
+_MEBIBYTE = 2**20
+_TOKENS_STEP = 32
+_TOKENS_SLACK = 500
+
+
+def _token_budget(isl: int, batch: int) -> int:
+    """max_num_tokens as our manifests set it: one prompt, the decodes and some slack, in steps of 32."""
+    return -(-(isl + _TOKENS_SLACK + batch) // _TOKENS_STEP) * _TOKENS_STEP
+
+
+def _memory_fraction(_capacity: float, _chunk: int, _parallel: Parallel) -> float:
+    """free_gpu_memory_fraction of the memory left after weights; our manifests keep the engine's default of 0.9."""
+    return 0.90
+
+
+ENGINE = Engine(
+    name="trtllm",
+    policy="whole_prompts",
+    token_budget=_token_budget,
+    host=Host(per_decode_step=1.5e-3, per_prompt_layer=0.1e-3, frontend=10e-3),
+    activation_scale={1: 11, 2: 6.5, 4: 5, 8: 5},
+    activation_floor=70 * _MEBIBYTE,
+    activation_margin=0,
+    reserve_scale=1,
+    memory_fraction=_memory_fraction,
+    fraction_of_free=True,
+    cache_margin=0.035,
+    cache_block=32,
+    admission_share=1.0,
+    max_sequences=2048,
+    default_kv="checkpoint",
+    fp8_attention=True,
+)
