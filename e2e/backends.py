@@ -1,0 +1,103 @@
+"""Which cluster the tests run on: one that is named, kind where Docker answers, otherwise our own on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from e2e.cluster import Cluster
+from e2e.controlplane.build import BuildError, binary
+from e2e.controlplane.plane import AUDIT_POLICY, loopback
+
+KIND_LIMIT = "180s"
+
+
+def choose(folder: Path) -> AbstractContextManager[Cluster]:
+    """The cluster of this run, not yet started; *folder* takes its files."""
+    named = os.environ.get("KUBECONFIG_E2E")
+    if named:
+        return external(Path(named), folder)
+    return kind(folder) if shutil.which("kind") and docker_answers() else loopback(folder)
+
+
+def docker_answers() -> bool:
+    """Whether a Docker engine, and not only its command, is here."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    try:
+        return subprocess.run([docker, "info"], capture_output=True, check=False, timeout=10).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@contextmanager
+def external(kubeconfig: Path, folder: Path) -> Iterator[Cluster]:
+    """The cluster that KUBECONFIG_E2E names; it stays as it is, apart from what the tests create and remove."""
+    if not kubeconfig.is_file():
+        raise BuildError(f"KUBECONFIG_E2E names {str(kubeconfig)!r}, which is not a file")
+    log = os.environ.get("DGDR_E2E_AUDIT_LOG")
+    yield Cluster(
+        origin="external",
+        kubeconfig=kubeconfig.resolve(),
+        folder=folder,
+        program=kubectl_program(),
+        disposable=False,
+        audit_log=Path(log) if log else None,
+    )
+
+
+@contextmanager
+def kind(folder: Path) -> Iterator[Cluster]:
+    """A kind cluster of this run, with its audit log in *folder*."""
+    name, kubeconfig = f"dgdr-e2e-{os.getpid()}", folder / "admin.kubeconfig"
+    logs = folder / "audit"
+    logs.mkdir()
+    config = folder / "kind.json"
+    config.write_text(json.dumps(kind_config(logs)))
+    program = shutil.which("kind") or "kind"
+    common = ["--name", name, "--kubeconfig", str(kubeconfig)]
+    try:
+        subprocess.run(
+            [program, "create", "cluster", *common, "--config", str(config), "--wait", KIND_LIMIT], check=True
+        )
+        yield Cluster(
+            origin="kind",
+            kubeconfig=kubeconfig,
+            folder=folder,
+            program=kubectl_program(),
+            disposable=True,
+            audit_log=logs / "audit.log",
+        )
+    finally:
+        subprocess.run([program, "delete", "cluster", *common], check=False)
+
+
+def kind_config(logs: Path) -> dict[str, object]:
+    """One node whose API server writes the audit log into *logs*; fields as in kind's and kubeadm's documentation."""
+    inside = "/etc/dgdr-e2e"
+    volume = {"name": "dgdr-e2e", "hostPath": inside, "mountPath": inside, "readOnly": False, "pathType": "Directory"}
+    flags = {"audit-policy-file": f"{inside}/audit-policy.yaml", "audit-log-path": f"{inside}/logs/audit.log"}
+    patch = {"kind": "ClusterConfiguration", "apiServer": {"extraArgs": flags, "extraVolumes": [volume]}}
+    mounts = [
+        {"hostPath": str(AUDIT_POLICY), "containerPath": f"{inside}/audit-policy.yaml"},
+        {"hostPath": str(logs), "containerPath": f"{inside}/logs"},
+    ]
+    node = {"role": "control-plane", "kubeadmConfigPatches": [json.dumps(patch)], "extraMounts": mounts}
+    return {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [node]}
+
+
+def kubectl_program() -> str:
+    """The kubectl that we built, else the one on PATH; raises BuildError when there is neither."""
+    try:
+        return str(binary("kubectl"))
+    except BuildError:
+        installed = shutil.which("kubectl")
+        if installed is None:
+            raise
+        return installed

@@ -1,0 +1,103 @@
+"""Fixtures of the tests against a real API server: the cluster, its two kinds, a namespace, the controller."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2e import backends, definitions
+from e2e.cluster import Cluster, Identity
+from e2e.dynamo_operator import DynamoOperator
+from e2e.operator_process import OperatorProcess
+from e2e.processes import tail
+
+HERE = Path(__file__).parent
+LOGS = pytest.StashKey[list[Path]]()
+
+StartOperator = Callable[..., OperatorProcess]
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real API server; see e2e/backends.py for which."""
+    logs = request.config.stash.setdefault(LOGS, [])
+    folder = tmp_path_factory.mktemp("cluster")
+    logs += [folder / "kube-apiserver.log"]
+    with backends.choose(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def crds(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[definitions.Origin]:
+    """Both kinds, served in one version; choose another origin with an indirect, session-scoped parameter."""
+    with definitions.installed(cluster, getattr(request, "param", definitions.default_origin())) as origin:
+        yield origin
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A fresh namespace with a short name; its deletion goes on behind the next test."""
+    name = f"t-{secrets.token_hex(3)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def identities(cluster: Cluster) -> Mapping[str, Identity]:
+    """The service accounts that rights.yaml gives rights to, by name."""
+    cluster.apply(*yaml.safe_load_all((HERE / "rights.yaml").read_text()))
+    return {name: cluster.identity(name) for name in ("operator", "dynamo-operator")}
+
+
+@pytest.fixture
+def start_operator(
+    request: pytest.FixtureRequest, identities: Mapping[str, Identity], crds: definitions.Origin, tmp_path: Path
+) -> Iterator[StartOperator]:
+    """Starts `python -m dgdr_operator` with the given flags, under a service account that has its rights only."""
+    del crds  # must be there, is not looked at
+    logs = request.config.stash.setdefault(LOGS, [])
+    with ExitStack() as stack:
+
+        def start(*flags: str) -> OperatorProcess:
+            log = tmp_path / f"operator-{secrets.token_hex(2)}.log"
+            logs.append(log)
+            stack.callback(logs.remove, log)
+            process = OperatorProcess(identities["operator"], flags, log=log)
+            stack.callback(process.kill)
+            process.start()
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def operator(start_operator: StartOperator, namespace: str) -> OperatorProcess:
+    """The controller, ready, looking at this test's namespace only."""
+    return start_operator("--namespace", namespace)
+
+
+@pytest.fixture
+def dynamo_operator(
+    identities: Mapping[str, Identity], crds: definitions.Origin, namespace: str
+) -> Iterator[DynamoOperator]:
+    """The stand-in for the Dynamo operator, at work in this test's namespace."""
+    stand_in = DynamoOperator(identities["dynamo-operator"], namespace, crds.version)
+    stand_in.start()
+    yield stand_in
+    stand_in.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows the end of every log beside the failure that it may explain."""
+    report = yield
+    if report.failed:
+        for log in item.config.stash.get(LOGS, []):
+            report.sections.append((str(log), tail(log)))
+    return report
