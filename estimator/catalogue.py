@@ -92,5 +92,8 @@ def _shipped() -> Mapping[str, Mapping[str, Any]]:
     for book in _books():
         for name, entry in book["models"].items():
             block = book["quantizations"].get(entry.get("quantization", ""))
-            found[name] = {"config": book["configs"][entry["config"]], "quantization": block and {"quantization": block}}
+            found[name] = {
+                "config": book["configs"][entry["config"]],
+                "quantization": block and {"quantization": block},
+            }
     return found

@@ -7,7 +7,16 @@ fewer of them than ranks. Sources: the public model definitions of the supported
 from typing import Literal
 
 from estimator.model import Model
-from estimator.ops import ACTIVATION_BYTES, AllReduce, ContextAttention, DecodeAttention, Gemm, MemoryOp, Placed, Transfer
+from estimator.ops import (
+    ACTIVATION_BYTES,
+    AllReduce,
+    ContextAttention,
+    DecodeAttention,
+    Gemm,
+    MemoryOp,
+    Placed,
+    Transfer,
+)
 from estimator.parallelism import Parallel
 from estimator.quantization import KV_BYTES, Dtypes
 
@@ -28,7 +37,9 @@ def operations(model: Model, parallel: Parallel, dtypes: Dtypes, phase: Phase) -
     ops += _feed_forward(model, parallel, dtypes, phase)
     ops += _extras(model, dtypes, phase, width)
     if parallel.pp > 1:
-        ops.append(Placed(name="stage transfer", op=Transfer(width=model.hidden), count=parallel.pp - 1, role="transfer"))
+        ops.append(
+            Placed(name="stage transfer", op=Transfer(width=model.hidden), count=parallel.pp - 1, role="transfer")
+        )
     return tuple(ops)
 
 

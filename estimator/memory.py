@@ -60,7 +60,9 @@ def activations(model: Model, parallel: Parallel, engine: Engine, tokens: Array)
     """Bytes of activations for a step of *tokens*, any shape."""
     width = model.attention.heads * model.attention.head_dim
     scale = engine.activation_scale[min(parallel.tp, max(engine.activation_scale))]
-    return np.maximum(ACTIVATION_BYTES * tokens * width * scale, engine.activation_floor) * (1 + engine.activation_margin)
+    return np.maximum(ACTIVATION_BYTES * tokens * width * scale, engine.activation_floor) * (
+        1 + engine.activation_margin
+    )
 
 
 def cache_budget(print_: Footprint, activation_bytes: Array, engine: Engine, chunk: int, parallel: Parallel) -> Array:

@@ -1,0 +1,155 @@
+"""Steady state of one worker that prefills and decodes with continuous batching.
+
+In steady state every decode iteration of g sequences finishes g/D requests (D = osl - 1 iterations each), which are
+replaced at once, so it brings g/D new prompts whatever the speed; only the shape of the prompt steps depends on the
+engine's policy. That gives a fixed point in g, solved for all loads together by damped iteration.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator import memory
+from estimator.hardware import System
+from estimator.ops import Array
+from estimator.step import Step
+from estimator.workload import Workload
+
+_ITERATIONS = 25
+_DAMPING = 0.4
+_LEAST_SHARE = 0.05
+"""At least this share of the requests in flight is decoding: keeps the iteration inside its domain."""
+_BUSIEST = 0.9
+"""Utilisation beyond which the queueing term is held: closed loops cannot grow a queue without bound."""
+_ARRIVAL_VARIANCE = 0.15
+"""Queueing of prompts behind prompts relative to Poisson arrivals: closed-loop arrivals are spread by decode
+lengths. Obtained by comparing this formula with an event-driven simulation over 150 operating points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """One worker at every load, arrays of shape (n,).
+
+    requests: in flight on one attention rank; budget: tokens per step; itl, request_rate: of one worker;
+    terms: parts of ttft; fits: the worker starts and admits every request; short: bytes it lacks to start;
+    decoding: mean sequences decoding; prompt_share: share of iterations that carry prompts;
+    activations, cache: bytes.
+    """
+
+    requests: Array
+    budget: Array
+    itl: Array
+    request_rate: Array
+    utilisation: Array
+    terms: Mapping[str, Array]
+    starts: Array
+    admits: Array
+    decoding: Array
+    activations: Array
+    cache: Array
+
+    @property
+    def ttft(self) -> Array:
+        """Seconds to the first token."""
+        return sum(self.terms.values(), np.zeros_like(self.requests))
+
+
+def estimate(step: Step, system: System, workload: Workload, requests: Array, budget: Array | None = None) -> Columns:
+    """One worker at loads of *requests* in flight per rank, shape (n,); *budget* overrides the tokens per step."""
+    engine, shape = step.shape.engine, step.shape
+    if budget is None:
+        budget = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
+    budget = np.maximum(budget, workload.new_tokens) if engine.policy == "whole_prompts" else budget
+    extra = requests if engine.policy == "prompt_only" else 0
+    need = memory.footprint(shape.model, shape.parallel, shape.dtypes, system, engine)
+    used = memory.activations(shape.model, shape.parallel, engine, budget + extra)
+    cache = memory.cache_budget(need, used, engine, int(budget.max()), shape.parallel)
+    tokens = memory.cached_tokens(cache, need, engine)
+    room = np.minimum(memory.admitted(tokens, workload, engine), engine.max_sequences)
+    state = _solve(step, workload, np.clip(room, 1, requests), budget)
+    waiting = np.maximum(requests - np.maximum(room, 1), 0) / state.rate
+    terms = {
+        "frontend": np.full_like(requests, engine.host.frontend, dtype=float),
+        "boundary": state.step / 2,
+        "queue": state.queue,
+        "prefill": state.service,
+        "admission": waiting,
+    }
+    return Columns(
+        requests=requests,
+        budget=budget,
+        itl=state.step,
+        request_rate=state.rate * shape.parallel.dp,
+        utilisation=state.busy,
+        terms=terms,
+        starts=(cache > 0) & (tokens >= workload.isl + workload.osl),
+        admits=room >= requests,
+        decoding=state.decoding,
+        activations=used,
+        cache=cache,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """The fixed point: seconds per iteration, requests per second, and what a prompt waits for."""
+
+    step: Array
+    rate: Array
+    busy: Array
+    queue: Array
+    service: Array
+    decoding: Array
+
+
+def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:
+    """Damped iteration from four fifths of the requests decoding; 25 rounds leave less than 0.03 %."""
+    others = (requests - 1) / requests
+    decodes = max(workload.osl - 1, 1)
+    sequences = 0.8 * requests
+    for _ in range(_ITERATIONS):
+        seconds, service, occupied = _iteration(step, workload, sequences, budget, others)
+        rate = sequences / (decodes * seconds)
+        busy = np.minimum(rate * occupied, _BUSIEST)
+        queue = _ARRIVAL_VARIANCE * busy / (1 - busy) * occupied * others
+        wanted = np.maximum(requests - rate * (queue + service), _LEAST_SHARE * requests)
+        sequences = (1 - _DAMPING) * sequences + _DAMPING * wanted
+    if workload.osl == 1:
+        return _prompts_only(requests, service)
+    return _State(step=seconds, rate=rate, busy=rate * occupied, queue=queue, service=service, decoding=sequences)
+
+
+def _prompts_only(requests: Array, service: Array) -> _State:
+    """Requests of one output token: the worker only prefills, first come first served."""
+    rate = 1 / service
+    nothing = np.zeros_like(service)
+    wait = (requests - 1) * service
+    return _State(step=nothing, rate=rate, busy=np.ones_like(service), queue=wait, service=service, decoding=nothing)
+
+
+def _iteration(
+    step: Step, workload: Workload, sequences: Array, budget: Array, others: Array
+) -> tuple[Array, Array, Array]:
+    """Mean seconds per iteration, a prompt's own service time, and the worker's time that a prompt takes."""
+    new, decodes = workload.new_tokens, max(workload.osl - 1, 1)
+    if step.shape.engine.policy == "prompt_only":
+        chunks = np.ceil(new / budget)
+        service = chunks * step.mixed(new / chunks, np.zeros_like(budget))
+        return step.decode(sequences) + others * sequences * service / decodes, service, service
+    room, chunks = _room(step, new, sequences, budget)
+    chunk = new / chunks
+    arriving = np.minimum(others * sequences * new / decodes, room)
+    together = np.maximum(chunk, arriving)
+    share = np.minimum(1, arriving / together)
+    mixed = step.mixed(together, sequences)
+    seconds = (1 - share) * step.decode(sequences) + share * mixed
+    return seconds, chunks * step.mixed(chunk, sequences), mixed * new / together
+
+
+def _room(step: Step, new: int, sequences: Array, budget: Array) -> tuple[Array, Array]:
+    """Prompt tokens that fit beside the decodes, and the steps that one prompt takes."""
+    left = np.maximum(budget - sequences, 1)
+    if step.shape.engine.policy == "whole_prompts":
+        return np.maximum(np.floor(left / new), 1) * new, np.ones_like(left)
+    return left, np.ceil(new / left)
