@@ -1,0 +1,119 @@
+"""The page for a search that found something: the question, the data, the plan, the tables, the chart."""
+
+from collections.abc import Iterator
+
+from dgdr_operator.report import chart, figures, ranking
+from dgdr_operator.report.asked import Asked, promises, traffic
+from dgdr_operator.report.paper import Paper
+from dgdr_operator.report.prose import facts, heading
+from estimator.estimates import Estimate, Outcome, Worker
+
+_LEAST_SHARE = 0.005
+
+
+def page(asked: Asked, outcome: Outcome, paper: Paper) -> str:
+    """The whole answer as text that ends with a newline; no line is wider than the paper unless a word is."""
+    lines = [*head(asked, dict(outcome.dtypes), (*asked.notes, *outcome.notes), paper)]
+    lines += facts("Search", [_searched(outcome)], paper)
+    lines += ["", *_plan(asked, outcome, paper)]
+    for title, estimates in (("Aggregated", outcome.aggregated), ("Disaggregated", outcome.disaggregated)):
+        lines += ["", *heading(f"{title}, best first" if estimates else f"{title}: no plan keeps the promises", paper)]
+        lines += ranking.table(estimates, outcome.choice, paper)
+    notes = ranking.footnotes((*outcome.aggregated, *outcome.disaggregated), outcome.choice)
+    lines += ["", *notes] if notes else []
+    lines += _frontier(asked, outcome, paper)
+    return "\n".join(lines) + "\n"
+
+
+def head(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], paper: Paper) -> Iterator[str]:
+    """The lines that say what was asked and what is known about it."""
+    yield from heading(f"{asked.model.name} on up to {asked.gpus} x {asked.system}", paper)
+    yield from facts("Asked", [traffic(asked.workload), promises(asked.targets, paper.at_most)], paper)
+    yield from facts("Measured", [", ".join(asked.packs)], paper)
+    yield from facts("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()], paper)
+    yield from facts("Notes", list(dict.fromkeys(notes)), paper)
+
+
+def _searched(outcome: Outcome) -> str:
+    counts = [f"{count:,} {reason}" for reason, count in _by_count(outcome)]
+    ruled_out = f"; ruled out: {', '.join(counts)}" if counts else ""
+    return f"{outcome.considered:,} candidates priced{ruled_out}"
+
+
+def _by_count(outcome: Outcome) -> list[tuple[str, int]]:
+    return sorted(((reason, count) for reason, count in outcome.rejections.items() if count), key=lambda item: -item[1])
+
+
+def _plan(asked: Asked, outcome: Outcome, paper: Paper) -> Iterator[str]:
+    choice = outcome.choice
+    yield from heading(f"Plan: {choice.mode}, {_pools(choice)}", paper)
+    yield from facts("Runs on", [f"{choice.gpus} of {asked.gpus} GPUs with {choice.backend}"], paper)
+    yield from facts("Serves", [_rates(choice), _versus(outcome)], paper)
+    yield from facts("Latency", [_latency(choice)], paper)
+    yield from facts("Memory", [_memory(worker) for worker in choice.workers], paper)
+    yield from facts("Evidence", [evidence(choice)], paper)
+
+
+def _pools(estimate: Estimate) -> str:
+    if estimate.mode == "aggregated":
+        worker = estimate.workers[0]
+        return f"{estimate.replicas} x {figures.split(worker.parallel)}, batch {worker.batch_size}"
+    parts = [
+        f"{worker.count} {worker.role} x {figures.split(worker.parallel)}, batch {worker.batch_size}"
+        for worker in estimate.workers
+    ]
+    copies = f", all {estimate.replicas} times" if estimate.replicas > 1 else ""
+    return " + ".join(parts) + copies
+
+
+def _rates(estimate: Estimate) -> str:
+    users = estimate.tokens_per_second_per_user
+    speed = "" if users is None else f", {figures.plain(users)} per user"
+    whole = f"{estimate.load.tokens_per_second:,.0f} in all, {figures.plain(estimate.load.request_rate)} requests/s"
+    return (
+        f"{figures.plain(estimate.tokens_per_second_per_gpu)} tokens/s per GPU ({whole}){speed}, "
+        f"at concurrency {estimate.load.concurrency}"
+    )
+
+
+def _versus(outcome: Outcome) -> str:
+    """How much the chosen mode gains over the best plan of the other one; nothing when there is no other."""
+    others = outcome.aggregated if outcome.choice.mode == "disaggregated" else outcome.disaggregated
+    if not others:
+        return ""
+    ratio = outcome.choice.load.tokens_per_second / others[0].load.tokens_per_second
+    needs = ", and needs RDMA between its workers" if outcome.choice.mode == "disaggregated" else ""
+    return f"{ratio:.2f} times the best {others[0].mode} plan{needs}"
+
+
+def _latency(estimate: Estimate) -> str:
+    terms = [f"{name} {figures.ms(value)}" for name, value in estimate.latency.ttft_terms.items() if value > 0]
+    made_of = f" ({', '.join(terms)})" if len(terms) > 1 else ""
+    return (
+        f"TTFT {figures.ms(estimate.latency.ttft)} ms{made_of}, ITL {figures.ms(estimate.latency.itl)} ms, "
+        f"whole request {figures.ms(estimate.latency.request)} ms"
+    )
+
+
+def _memory(worker: Worker) -> str:
+    memory = worker.memory
+    role = "" if worker.role == "aggregated" else f"{worker.role}: "
+    return (
+        f"{role}{figures.gib(memory.used)} of {figures.gib(memory.capacity)} GiB per GPU: "
+        f"weights {figures.gib(memory.weights)}, KV cache {figures.gib(memory.kv_needed)} "
+        f"(room for {figures.gib(memory.kv_cache)}), activations {figures.gib(memory.activations)}, "
+        f"fixed {figures.gib(memory.fixed)}"
+    )
+
+
+def evidence(estimate: Estimate) -> str:
+    """Which classes of evidence the step time rests on, largest share first."""
+    shares = sorted(estimate.provenance.items(), key=lambda item: -item[1])
+    words = [f"{name} {figures.percent(share)}" for name, share in shares if share > _LEAST_SHARE]
+    warning = f" {ranking.DOUBTFUL} treat with care" if figures.is_doubtful(estimate) else ""
+    return f"of the step time: {', '.join(words)}{warning}"
+
+
+def _frontier(asked: Asked, outcome: Outcome, paper: Paper) -> list[str]:
+    lines = chart.pareto(outcome.frontier, outcome.choice, asked.targets.itl, paper)
+    return ["", *heading("Frontier", paper), *lines] if lines else []
