@@ -1,0 +1,132 @@
+"""The last object seen under each key, trimmed to what we read; it never goes back in time."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Name = tuple[str, str]
+"""Namespace and name of an object."""
+
+Object = dict[str, Any]
+
+KEPT = frozenset({"name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp", "labels"})
+"""Metadata worth its memory."""
+
+BULKY = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "nvidia.com/generated-dgd-spec",
+        "nvidia.com/dgdr-spec",
+        "nvidia.com/dgdr-status",
+    }
+)
+"""Annotations that repeat a whole object for somebody else."""
+
+
+def trim(body: Mapping[str, Any]) -> Object:
+    """*body* without what we never read: managed fields, and copies of objects in annotations."""
+    metadata = body.get("metadata") or {}
+    kept = {name: value for name, value in metadata.items() if name in KEPT}
+    annotations = metadata.get("annotations") or {}
+    kept["annotations"] = {name: value for name, value in annotations.items() if name not in BULKY}
+    parts = {name: body[name] for name in ("apiVersion", "kind", "spec", "status") if name in body}
+    return {**parts, "metadata": kept}
+
+
+def name_of(body: Mapping[str, Any]) -> Name:
+    """Namespace and name of an object."""
+    metadata = body["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(body: Mapping[str, Any]) -> int | None:
+    """The resourceVersion as a number, comparable within one resource; None where a server's versions are not."""
+    try:
+        return int(body["metadata"]["resourceVersion"])
+    except (KeyError, ValueError):
+        return None
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The objects of one kind.
+
+    A deleted object leaves its version behind, so that an older report of it, arriving late, does not revive it.
+    """
+
+    objects: dict[Name, Object] = field(default_factory=dict)
+    _versions: dict[Name, int] = field(default_factory=dict)
+
+    def get(self, name: Name) -> Object | None:
+        """The last object seen under *name*."""
+        return self.objects.get(name)
+
+    def put(self, body: Mapping[str, Any]) -> bool:
+        """Remembers *body* unless something newer is known; says whether it was news."""
+        name = name_of(body)
+        version = version_of(body)
+        if not self._is_news(name, version):
+            return False
+        if version is not None:
+            self._versions[name] = version
+        self.objects[name] = trim(body)
+        return True
+
+    def drop(self, name: Name, version: int | None = None) -> bool:
+        """Forgets *name*, deleted at *version*, unless something newer is known; says whether it was news."""
+        known = self._versions.get(name)
+        if known is not None and version is not None and version < known:
+            return False
+        if version is not None:
+            self._versions[name] = version
+        return self.objects.pop(name, None) is not None
+
+    def replace(self, bodies: Iterable[Mapping[str, Any]], version: int | None) -> set[Name]:
+        """Makes the shelf what a full list at *version* says; answers with the names that changed or vanished."""
+        listed = {name_of(body): body for body in bodies}
+        ghosts = {name for name in self.objects if name not in listed and self._older(name, version)}
+        changed = {name for name, body in listed.items() if self.put(body)}
+        for name in ghosts:
+            self.drop(name, version)
+        self._versions = {name: seen for name, seen in self._versions.items() if name in self.objects}
+        return changed | ghosts
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(tuple(self.objects))
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def _is_news(self, name: Name, version: int | None) -> bool:
+        known = self._versions.get(name)
+        return known is None or version is None or version > known
+
+    def _older(self, name: Name, version: int | None) -> bool:
+        known = self._versions.get(name)
+        return known is None or version is None or known <= version
+
+
+GRAPH_LABELS = ("dgdr.nvidia.com/namespace", "dgdr.nvidia.com/name")
+"""Labels by which a graph names its request."""
+
+
+@dataclass(slots=True)
+class Cache:
+    """What is known of requests and graphs."""
+
+    requests: Shelf = field(default_factory=Shelf)
+    graphs: Shelf = field(default_factory=Shelf)
+
+    def requests_of(self, graph: Name, body: Mapping[str, Any] | None = None) -> set[Name]:
+        """The requests that *graph* concerns: those whose status names it, and the one its labels name."""
+        found = {name for name, request in self.requests.objects.items() if _graph_named_by(name, request) == graph}
+        labels = ((body or self.graphs.get(graph) or {}).get("metadata") or {}).get("labels") or {}
+        named = tuple(labels.get(label) for label in GRAPH_LABELS)
+        if all(named):
+            found.add((str(named[0]), str(named[1])))
+        return found
+
+
+def _graph_named_by(name: Name, request: Mapping[str, Any]) -> Name | None:
+    graph = (request.get("status") or {}).get("dgdName")
+    return (name[0], graph) if graph else None

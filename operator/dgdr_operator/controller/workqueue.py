@@ -1,0 +1,134 @@
+"""Keys waiting for work: at most once in the queue, in one pair of hands each, later after each failure.
+
+The ledger is plain arithmetic on a time that is passed in; the queue around it only waits.
+"""
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Key = tuple[str, str]
+"""Namespace and name of a request."""
+
+FIRST_DELAY = 0.5
+"""Seconds until the first retry; every further one waits twice as long."""
+JITTER = 0.2
+"""Share by which a delay is made longer or shorter at random, so that failures do not return in step."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Who waits, who is in hand, who comes back when. Times are seconds on any clock that never goes back."""
+
+    ready: deque[Key] = field(default_factory=deque)
+    late: deque[Key] = field(default_factory=deque)
+    waiting: list[tuple[float, Key]] = field(default_factory=list)
+    in_hand: dict[Key, float] = field(default_factory=dict)
+    failures: dict[Key, int] = field(default_factory=dict)
+    _queued: set[Key] = field(default_factory=set)
+    _again: set[Key] = field(default_factory=set)
+
+    def add(self, key: Key, *, retry: bool = False) -> None:
+        """Queues *key* once; if it is in hand, it comes back when it is put down. Retries go behind first tries."""
+        if key in self.in_hand:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            (self.late if retry else self.ready).append(key)
+
+    def add_at(self, key: Key, when: float) -> None:
+        """Queues *key* at *when*; an earlier `add` does not cancel it."""
+        heapq.heappush(self.waiting, (when, key))
+
+    def take(self, now: float) -> Key | None:
+        """The next key, now in the caller's hands, or None."""
+        while self.waiting and self.waiting[0][0] <= now:
+            self.add(heapq.heappop(self.waiting)[1], retry=True)
+        line = self.ready or self.late
+        if not line:
+            return None
+        key = line.popleft()
+        self._queued.discard(key)
+        self.in_hand[key] = now
+        return key
+
+    def done(self, key: Key) -> None:
+        """Puts *key* down; its failures are forgotten."""
+        self.failures.pop(key, None)
+        self._put_down(key)
+
+    def failed(self, key: Key, now: float, *, cap: float, least: float = 0.0, jitter: float = 0.0) -> float:
+        """Puts *key* down to come back after a delay, which is returned; *jitter* is a share of it, -1 to 1."""
+        tries = self.failures.get(key, 0)
+        self.failures[key] = tries + 1
+        delay = max(least, min(cap, FIRST_DELAY * 2.0 ** min(tries, 32)) * (1 + jitter))
+        self._put_down(key)
+        self.add_at(key, now + delay)
+        return delay
+
+    def next_time(self) -> float | None:
+        """When the next waiting key is due."""
+        return self.waiting[0][0] if self.waiting else None
+
+    def __len__(self) -> int:
+        return len(self.ready) + len(self.late)
+
+    def _put_down(self, key: Key) -> None:
+        del self.in_hand[key]
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+
+class Workqueue:
+    """The ledger with somebody waiting at it; lives in one event loop."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self.ledger = Ledger()
+        self._seconds = seconds
+        self._changed = asyncio.Event()
+
+    def add(self, key: Key) -> None:
+        """Queues *key* now."""
+        self.ledger.add(key)
+        self._changed.set()
+
+    def add_after(self, key: Key, delay: float) -> None:
+        """Queues *key* after *delay* seconds."""
+        self.ledger.add_at(key, self._seconds() + delay)
+        self._changed.set()
+
+    async def take(self) -> Key:
+        """The next key, as soon as there is one."""
+        while True:
+            now = self._seconds()
+            key = self.ledger.take(now)
+            if key is not None:
+                return key
+            self._changed.clear()
+            due = self.ledger.next_time()
+            await _wait(self._changed, None if due is None else due - now)
+
+    def done(self, key: Key) -> None:
+        """The work on *key* succeeded."""
+        self.ledger.done(key)
+        self._changed.set()
+
+    def failed(self, key: Key, *, cap: float, least: float = 0.0) -> float:
+        """The work on *key* failed: it comes back after the returned seconds, at most *cap*, at least *least*."""
+        delay = self.ledger.failed(
+            key, self._seconds(), cap=cap, least=least, jitter=random.uniform(-JITTER, JITTER)
+        )
+        self._changed.set()
+        return delay
+
+
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
