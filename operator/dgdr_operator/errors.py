@@ -2,6 +2,7 @@
 
 * JourneyError
   x InvalidSpec    -- the request is wrong; every problem found, each with the path of its field
+  x InvalidSetting -- the operator's own configuration is wrong
   x Unsupported    -- the request is right, but asks for something this release cannot do or has no data for
   x ManifestError  -- a graph broke a rule that every graph must keep; *rule* names it
 
@@ -43,6 +44,18 @@ class InvalidSpec(JourneyError):
         return "; ".join(f"{path} {problem}" for path, problem in self.problems)
 
 
+class InvalidSetting(JourneyError):
+    """The setting *name* (an environment variable) is wrong because of *problem*."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self.problem = problem
+        super().__init__(name, problem)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.problem}"
+
+
 class Unsupported(JourneyError):
     """The request asks for *subject*, which this release cannot do because of *problem*."""
 
@@ -68,6 +81,8 @@ class ManifestError(JourneyError):
 
 
 def nearest(value: object, allowed: Iterable[str]) -> str:
-    """ "; did you mean X?" for the allowed word closest to *value*, or nothing when none is close."""
-    close = get_close_matches(str(value)[:100], list(allowed), n=1, cutoff=0.5)
+    """`; did you mean X?` for the allowed word that *value* begins or resembles, or nothing when none is close."""
+    word, words = str(value)[:100], list(allowed)
+    begun = [candidate for candidate in words if word and candidate.startswith(word)]
+    close = begun or get_close_matches(word, words, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""

@@ -62,14 +62,12 @@ class HardwareRequest:
 class Overrides:
     """What the user adds to what we generate.
 
-    graph: a partial DynamoGraphDeployment, merged at the end; tolerations: added to every pod;
-    labels, annotations: of the generated graph.
+    graph: a partial DynamoGraphDeployment, merged at the end (its metadata names and labels the result);
+    tolerations: added to every pod.
     """
 
     graph: Mapping[str, Any] | None = None
     tolerations: tuple[Mapping[str, Any], ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
     trust_remote_code: bool = False
 
 

@@ -1,10 +1,25 @@
-"""The operator's configuration: environment and flags, read once into frozen values."""
+"""The operator's configuration: environment variables, read once into frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, get_args
 
+from dgdr_operator.errors import InvalidSetting, nearest
 from dgdr_operator.request import ApiVersion, ModelCache
+
+WithoutRdma = Literal["refuse", "intra-node", "allow"]
+Security = Literal["capabilities", "ipc-lock-only", "privileged", "none"]
+GIGABYTES_PER_SECOND = 1e9
+
+PREFIX = "DGDR_"
+"""Every variable of ours begins with it."""
+
+SHARED_MEMORY = {"vllm": "16Gi", "sglang": "16Gi", "trtllm": "80Gi"}
+"""Size of /dev/shm by engine, single-node dense workers; the customer's documents: 16Gi for vLLM, 80Gi for TRT-LLM."""
+
+BANDWIDTH = {"ib": 20e9, "shared_ib": 20e9, "roce-gke": 10e9, "efa": 9.6e9, "intra-node": 2e9, "none": 0.1e9}
+"""Bytes per second that one pair of workers moves keys and values with, by profile (dynamo contract, section 5.4):
+host-staged copies inside a node reach 2 GB/s, TCP between pods 0.1 GB/s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,18 +28,19 @@ class FabricSettings:
 
     profile: "auto" or one of the profiles; resource: the exact resource name, None to look for it;
     without_rdma: what to do with disaggregated plans where there is none; security: how containers get locked memory;
-    ib_address: UCX_IB_ADDR_TYPE, None to leave it unset; shared_count: devices per pod of a shared resource;
-    env: extra variables of RDMA workers; bandwidth: bytes per second by profile.
+    ib_address: UCX_IB_ADDR_TYPE, None to leave it unset (eth avoids remote disconnects on RoCE);
+    shared_count: devices per pod of a shared resource; env: extra variables of RDMA workers;
+    bandwidth: bytes per second by profile.
     """
 
     profile: str = "auto"
     resource: str | None = None
-    without_rdma: Literal["refuse", "intra-node", "allow"] = "refuse"
-    security: Literal["capabilities", "ipc-lock-only", "privileged", "none"] = "capabilities"
+    without_rdma: WithoutRdma = "refuse"
+    security: Security = "capabilities"
     ib_address: str | None = "eth"
     shared_count: int = 1
     env: Mapping[str, str] = field(default_factory=dict)
-    bandwidth: Mapping[str, float] = field(default_factory=dict)
+    bandwidth: Mapping[str, float] = field(default_factory=lambda: dict(BANDWIDTH))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +58,84 @@ class Settings:
     registry: str = "nvcr.io/nvidia/ai-dynamo"
     graph_versions: tuple[ApiVersion, ...] = ()
     model_cache: ModelCache | None = None
-    hf_secret: str = "hf-token-secret"
+    hf_secret: str = "hf-token-secret"  # noqa: S105 -- the name of a Secret, not its content
     fabric: FabricSettings = field(default_factory=FabricSettings)
-    shared_memory: Mapping[str, str] = field(default_factory=dict)
+    shared_memory: Mapping[str, str] = field(default_factory=lambda: dict(SHARED_MEMORY))
     engine_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """The settings that the process environment describes (DGDR_DYNAMO_VERSION, ...); defaults for the rest."""
-    raise NotImplementedError
+    """The settings that the process environment describes; defaults for what it does not mention.
+
+    Variables: DGDR_DYNAMO_VERSION, _REGISTRY, _HF_SECRET, _MODEL_CACHE_CLAIM, _MODEL_CACHE_MOUNT,
+    _SHARED_MEMORY_<BACKEND>, _ENGINE_ENV_<BACKEND> (A=1,B=2), and _FABRIC_PROFILE, _RESOURCE, _WITHOUT_RDMA,
+    _SECURITY, _IB_ADDRESS ("" leaves it unset), _SHARED_COUNT, _ENV (A=1,B=2), _BANDWIDTH_<PROFILE> (GB/s).
+    Raises InvalidSetting naming the variable.
+    """
+    own = _Reader(environment)
+    default = Settings()
+    claim = own.text("MODEL_CACHE_CLAIM", "")
+    mount = own.text("MODEL_CACHE_MOUNT", "/opt/models").rstrip("/")
+    if not mount.startswith("/"):
+        raise InvalidSetting(f"{PREFIX}MODEL_CACHE_MOUNT", f"must be an absolute path, not {mount!r}")
+    return Settings(
+        dynamo_version=own.text("DYNAMO_VERSION", default.dynamo_version),
+        registry=own.text("REGISTRY", default.registry).rstrip("/"),
+        model_cache=ModelCache(claim=claim, mount=mount) if claim else None,
+        hf_secret=own.text("HF_SECRET", default.hf_secret),
+        fabric=_fabric(own),
+        shared_memory={name: own.text(f"SHARED_MEMORY_{name.upper()}", size) for name, size in SHARED_MEMORY.items()},
+        engine_env={name: own.pairs(f"ENGINE_ENV_{name.upper()}") for name in SHARED_MEMORY},
+    )
+
+
+def _fabric(own: "_Reader") -> FabricSettings:
+    default = FabricSettings()
+    return FabricSettings(
+        profile=own.choice("FABRIC_PROFILE", default.profile, ("auto", "ib", "shared_ib", "roce-gke", "efa", "none")),
+        resource=own.text("FABRIC_RESOURCE", "") or None,
+        without_rdma=own.choice("FABRIC_WITHOUT_RDMA", default.without_rdma, get_args(WithoutRdma)),
+        security=own.choice("FABRIC_SECURITY", default.security, get_args(Security)),
+        ib_address=own.text("FABRIC_IB_ADDRESS", default.ib_address or "") or None,
+        shared_count=int(own.number("FABRIC_SHARED_COUNT", default.shared_count)),
+        env=own.pairs("FABRIC_ENV"),
+        bandwidth={name: own.number(_speed(name), rate / 1e9) * 1e9 for name, rate in BANDWIDTH.items()},
+    )
+
+
+def _speed(profile: str) -> str:
+    return f"FABRIC_BANDWIDTH_{profile.upper().replace('-', '_')}"
+
+
+class _Reader:
+    """Our variables of one environment, each read as what it must be."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(f"{PREFIX}{name}", default).strip()
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> Any:  # noqa: ANN401 -- a Literal of the caller's
+        value = self.text(name, default)
+        if value not in allowed:
+            problem = f"must be {' or '.join(allowed)}, not {value!r}{nearest(value, allowed)}"
+            raise InvalidSetting(f"{PREFIX}{name}", problem)
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < 1e9:  # noqa: PLR2004 -- beyond any device count or GB/s; also refuses nan
+            raise InvalidSetting(f"{PREFIX}{name}", f"must be a positive number, not {text!r}")
+        return value
+
+    def pairs(self, name: str) -> dict[str, str]:
+        text = self.text(name, "")
+        pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+        if not all(key.strip() and equals for key, equals, _ in pairs):
+            raise InvalidSetting(f"{PREFIX}{name}", f"must look like NAME=value,OTHER=value, not {text!r}")
+        return {key.strip(): value for key, _, value in pairs}

@@ -1,4 +1,4 @@
-"""Reads a DynamoGraphDeploymentRequest, of either version, into a DeploymentRequest, or says everything that is wrong with it."""
+"""Reads a DynamoGraphDeploymentRequest of either version, or says everything that is wrong with it."""
 
 from dgdr_operator.spec.read import read
 

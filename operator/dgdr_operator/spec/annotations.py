@@ -1,0 +1,68 @@
+"""The request's own annotations (`dgdr-operator.io/...`): what each may say, and the Knobs they become."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dgdr_operator.errors import nearest
+from dgdr_operator.request import OWN, Knobs
+from dgdr_operator.spec.words import show
+
+_CHOICES = {
+    "mode": ("auto", "owner", "plugin", "ignore"),
+    "drift": ("correct", "report", "ignore"),
+    "deletion-policy": ("keep", "delete"),
+    "disagg-without-rdma": ("refuse", "intra-node", "allow"),
+    "dgd-api": ("auto", "v1alpha1", "v1beta1"),
+    "prefix-caching": ("false", "true"),
+    "context-limit": ("planned", "model"),
+    "kv-router": ("false", "true"),
+    "on-infeasible": ("fail", "best-effort"),
+    "on-unsupported": ("fail", "memory-fit"),
+    "replan-strategy": ("hold", "blue-green", "recreate"),
+    "validate": ("false", "true"),
+}
+"""Annotations with a list of values, and the values; the first is what silence means."""
+
+_ONLY_DEFAULT = ("kv-router", "on-infeasible", "on-unsupported", "replan-strategy", "validate")
+"""Annotations that are part of the contract, but whose other values this release cannot honour."""
+
+_FREE = ("retry", "fabric", "hf-secret")
+_ALL = (*_CHOICES, *_FREE)
+
+
+def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every own annotation that is unknown, misspelt or not supported."""
+    for key, value in _own(annotations).items():
+        path = f"metadata.annotations[{OWN}/{key[:60]}]"
+        if key not in _ALL:
+            yield path, f"is not an annotation we know: {', '.join(_ALL)}{nearest(key, _ALL)}"
+        elif not isinstance(value, str):
+            yield path, f"must be text in quotes, not {show(value)}"
+        elif key in _CHOICES and value not in _CHOICES[key]:
+            allowed = _CHOICES[key]
+            yield path, f"must be {' or '.join(allowed)}, not {show(value)}{nearest(value, allowed)}"
+        elif key in _ONLY_DEFAULT and value != _CHOICES[key][0]:
+            yield path, f"{value} is not supported yet: only {_CHOICES[key][0]} is"
+
+
+def knobs(annotations: Mapping[str, Any]) -> Knobs:
+    """The knobs that valid *annotations* set."""
+    own = _own(annotations)
+    names = {
+        "mode": "mode",
+        "drift": "drift",
+        "deletion-policy": "deletion_policy",
+        "retry": "retry",
+        "disagg-without-rdma": "without_rdma",
+        "fabric": "fabric",
+        "dgd-api": "dgd_api",
+        "context-limit": "context_limit",
+        "hf-secret": "hf_secret",
+    }
+    chosen = {names[key]: value for key, value in own.items() if key in names}
+    return Knobs(**chosen, prefix_caching=own.get("prefix-caching") == "true")
+
+
+def _own(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    prefix = f"{OWN}/"
+    return {key.removeprefix(prefix): annotations[key] for key in annotations if key.startswith(prefix)}
