@@ -1,20 +1,26 @@
 """Which packs of measurements there are, and which one answers for a system, an engine and a version."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from perf_db.table import Table
+from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem, UnknownVersion
+from perf_db.pack import Pack, PackName
 
+__all__ = ["COLLECTIVES", "SHIPPED", "Catalog", "Pack", "PackName", "Resolution", "age"]
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class PackName:
-    """A pack: GPU system, backend (vllm, sglang, trtllm; `nccl` for the collectives of a system) and version."""
-
-    system: str
-    backend: str
-    version: str
+SHIPPED = Path(__file__).parent / "packs"
+COLLECTIVES = "nccl"
+_FILE = re.compile(r"(?P<backend>[a-z]+)-(?P<version>.+)\.zip")
+_RELEASE = re.compile(r"v?(?P<release>\d+(?:\.\d+)*)")
+_SUFFIX = re.compile(r"(?P<stage>dev|a|b|rc|post)\.?(?P<number>\d*)")
+# A development build precedes its release candidates, these the release itself, and a post-release follows it (PEP 440).
+_STAGES = {"dev": -4, "a": -3, "b": -2, "rc": -1, "": 0, "post": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,57 +32,100 @@ class Resolution:
     note: str
 
 
-class Pack:
-    """One open pack: its tables, inflated on first use, and its meta record."""
+Age = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 
-    name: PackName
-    sha256: str
 
-    @property
-    def meta(self) -> Mapping[str, Any]:
-        """What the importer recorded: sources, licence, devices, repair log, tables."""
-        raise NotImplementedError
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The names of its tables, sorted."""
-        raise NotImplementedError
-
-    def table(self, name: str) -> Table | None:
-        """The table of that name, or None if this pack has none."""
-        raise NotImplementedError
+def age(version: str) -> Age:
+    """A key that sorts versions oldest first: 0.1.dev3 < 1.2.0rc5 < 1.2.0rc10 < 1.2 = 1.2.0 < 1.2.0.post2 < 1.10."""
+    match = _RELEASE.match(version)
+    numbers = [int(part) for part in match["release"].split(".")] if match else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    suffix = version[match.end() :] if match else version
+    stages = [(_STAGES[found["stage"]], int(found["number"] or 0)) for found in _SUFFIX.finditer(suffix)]
+    return tuple(numbers), (*stages, (_STAGES[""], 0))
 
 
 class Catalog:
-    """The packs under *root* (None: those shipped with this package)."""
+    """The packs under *root* (None: those shipped with this package). Raises BrokenPack if there is no such folder."""
 
     def __init__(self, root: Path | None = None) -> None:
-        raise NotImplementedError
+        self.root = root or SHIPPED
+        if not self.root.is_dir():
+            raise BrokenPack(str(self.root), "there is no such folder")
+        self._opened: dict[tuple[PackName, bool], Pack] = {}
 
     def packs(self) -> tuple[PackName, ...]:
-        """Every engine pack, sorted by system, backend, then version oldest first; the nccl packs are in `collectives`."""
-        raise NotImplementedError
+        """Every engine pack, by system, backend, then version oldest first; the nccl packs are in `collectives`."""
+        return tuple(name for name in self._names if name.backend != COLLECTIVES)
 
     def collectives(self) -> tuple[PackName, ...]:
-        """Every nccl pack."""
-        raise NotImplementedError
+        """Every nccl pack, in the same order."""
+        return tuple(name for name in self._names if name.backend == COLLECTIVES)
 
     def resolve(self, system: str, backend: str, version: str | None = None) -> Resolution:
         """The pack for this engine: exact version, newest for None, else the nearest older one with a note.
 
-        Raises UnknownSystem, UnknownBackend, UnknownVersion (nothing as old as that). `backend` may be "nccl".
+        Raises UnknownSystem, UnknownBackend, UnknownVersion (nothing as old as that). *backend* may be "nccl".
         """
-        raise NotImplementedError
+        here = [name for name in self._names if name.system == system]
+        if not here:
+            raise UnknownSystem(system, _distinct(name.system for name in self._names))
+        engine = [name for name in here if name.backend == backend]
+        if not engine:
+            raise UnknownBackend(backend, _distinct(name.backend for name in here))
+        if version is None:
+            return Resolution(pack=engine[-1], asked=None, note="")
+        older = [name for name in engine if age(name.version) <= age(version)]
+        if not older:
+            raise UnknownVersion(version, [name.version for name in engine])
+        found = older[-1]
+        same = age(found.version) == age(version)
+        note = (
+            ""
+            if same
+            else f"{backend} {version} was not measured on {system}: {found.version}, the nearest older, is used"
+        )
+        return Resolution(pack=found, asked=version, note=note)
 
     def open(self, name: PackName, *, repaired: bool = True) -> Pack:
         """The pack, with its repairs or as it was measured. Opening twice gives the same object. Raises BrokenPack."""
-        raise NotImplementedError
+        key = (name, repaired)
+        if key not in self._opened:
+            self._opened[key] = Pack(name, name.path(self.root), repaired=repaired)
+        return self._opened[key]
 
     def systems(self) -> Mapping[str, Mapping[str, Any]]:
-        """GPU facts by system name, units in the key names (see packs/systems.json)."""
-        raise NotImplementedError
+        """GPU facts by system name, units in the key names (see packs/systems.json). Raises BrokenPack."""
+        return self._systems
 
-    @property
+    @cached_property
     def data_version(self) -> str:
         """Twelve hex digits that change when any pack or fact changes."""
-        raise NotImplementedError
+        digest = sha256()
+        for path in [self.root / "systems.json", *(name.path(self.root) for name in self._names)]:
+            digest.update(path.relative_to(self.root).as_posix().encode())
+            digest.update(sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:12]
+
+    @cached_property
+    def _names(self) -> tuple[PackName, ...]:
+        found = [
+            PackName(system=path.parent.name, backend=match["backend"], version=match["version"])
+            for path in self.root.glob("*/*.zip")
+            if (match := _FILE.fullmatch(path.name))
+        ]
+        return tuple(sorted(found, key=lambda name: (name.system, name.backend, age(name.version))))
+
+    @cached_property
+    def _systems(self) -> Mapping[str, Mapping[str, Any]]:
+        path = self.root / "systems.json"
+        try:
+            facts: dict[str, dict[str, Any]] = json.loads(path.read_text())["systems"]
+        except (OSError, ValueError, KeyError) as problem:
+            raise BrokenPack(str(path), str(problem)) from problem
+        return facts
+
+
+def _distinct(words: Iterable[str]) -> list[str]:
+    return sorted(set(words))

@@ -34,7 +34,9 @@ class NotCovered(PerfDatabaseError):
     def __str__(self) -> str:
         near = get_close_matches(self.asked, self.allowed, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
-        return f"no measurements for {self.noun} {self.asked!r}: choose from {', '.join(self.allowed) or 'nothing'}{hint}"
+        return (
+            f"no measurements for {self.noun} {self.asked!r}: choose from {', '.join(self.allowed) or 'nothing'}{hint}"
+        )
 
 
 class UnknownSystem(NotCovered):

@@ -2,18 +2,19 @@
 
 Tables and their key columns (a dtype of 16-bit floating point is always called `bf16`; sizes are plain integers):
 
-    gemm                      gemm_dtype, n, k, m
-    context_attention         attn_dtype, kv_cache_dtype, head_dim, window_size, num_key_value_heads, num_heads, batch_size, isl
-    generation_attention      the same with `context` (tokens in the cache including the new one) instead of isl
-    moe, wideep_*_moe         moe_dtype, distribution, hidden_size, inter_size, topk, num_experts, moe_tp_size, moe_ep_size,
-                              num_tokens (of the whole group)
-    context_mla               mla_dtype, kv_cache_dtype, num_heads (local), batch_size, isl
-    generation_mla            the same with `context` instead of isl; wideep_*_mla have `kernel` too
-    mla_bmm                   op_name (mla_gen_pre, mla_gen_post), bmm_dtype, num_heads, num_tokens
-    custom_allreduce          allreduce_dtype, num_gpus, variant (graph, eager), message_size (elements of two bytes)
-    nccl                      op_name, nccl_dtype, num_gpus, message_size (elements of two bytes)
-    wideep_*_mlp              quant_type, hidden_size, intermediate_size, num_token
-    wideep_deepep_{ll,normal} phase (dispatch, combine), node_num, hidden_size, num_topk, num_experts, [sms], num_token (per rank)
+    gemm                  gemm_dtype, n, k, m
+    context_attention     attn_dtype, kv_cache_dtype, head_dim, window_size, num_key_value_heads, num_heads, batch_size, isl
+    generation_attention  the same with `context` (tokens in the cache including the new one) instead of isl
+    moe, wideep_*_moe     moe_dtype, distribution, hidden_size, inter_size, topk, num_experts, moe_tp_size, moe_ep_size,
+                          num_tokens (of the whole group)
+    context_mla           mla_dtype, kv_cache_dtype, num_heads (local), batch_size, isl
+    generation_mla        the same with `context` instead of isl; wideep_*_mla have `kernel` too
+    mla_bmm               op_name (mla_gen_pre, mla_gen_post), bmm_dtype, num_heads, num_tokens
+    custom_allreduce      allreduce_dtype, num_gpus, variant (graph, eager), message_size (elements of two bytes)
+    nccl                  op_name, nccl_dtype, num_gpus, message_size (elements of two bytes)
+    wideep_*_mlp          quant_type, hidden_size, intermediate_size, num_token
+    wideep_deepep_normal  phase (dispatch, combine), node_num, hidden_size, num_topk, num_experts, sms, num_token (per rank)
+    wideep_deepep_ll      the same without sms
 """
 
 from collections.abc import Mapping
@@ -22,8 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perf_db.errors import AmbiguousGrid, UnknownColumn
+
 FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.intp]
+CodeArray = NDArray[np.int16]
 ClassArray = NDArray[np.uint8]
 Value = str | int | float
 
@@ -33,14 +36,18 @@ class Column:
     """One key column: *values* sorted and unique, *codes* of shape (rows,) pointing into them."""
 
     values: tuple[Value, ...]
-    codes: IndexArray
+    codes: CodeArray
+
+    def present(self) -> CodeArray:
+        """The codes that occur, sorted."""
+        return np.flatnonzero(np.bincount(self.codes, minlength=len(self.values))).astype(np.int16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
     """A dense block of one table: *seconds* of shape (len(axes[0]), len(axes[1]), ...), NaN where nothing was measured.
 
-    *names* says which column each axis is; *provenance* has the shape of *seconds*.
+    *names* says which column each axis is, in increasing order of its values; *provenance* has the shape of *seconds*.
     """
 
     names: tuple[str, ...]
@@ -51,7 +58,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Measurements of one operation: key columns, *seconds* and *provenance*, each of shape (rows,)."""
+    """Measurements of one operation: key columns, *seconds* and *provenance*, each of shape (rows,).
+
+    Rows are sorted by the columns in their order, so the last column runs fastest, and no two rows have the same keys.
+    """
 
     name: str
     columns: Mapping[str, Column]
@@ -63,16 +73,60 @@ class Table:
         return len(self.seconds)
 
     def where(self, **fixed: Value) -> "Table":
-        """The rows whose columns have these values; an unknown value gives an empty table, an unknown column UnknownColumn."""
-        raise NotImplementedError
+        """The rows whose columns have these values; a value never measured gives an empty table.
+
+        Raises UnknownColumn.
+        """
+        mask = np.ones(len(self), dtype=bool)
+        for name, value in fixed.items():
+            column = self.column(name)
+            mask &= column.codes == column.values.index(value) if value in column.values else False
+        return self.take(np.flatnonzero(mask))
+
+    def take(self, rows: NDArray[np.intp]) -> "Table":
+        """These rows, in the order given."""
+        columns = {
+            name: Column(values=column.values, codes=column.codes[rows]) for name, column in self.columns.items()
+        }
+        return Table(name=self.name, columns=columns, seconds=self.seconds[rows], provenance=self.provenance[rows])
 
     def values(self, column: str) -> tuple[Value, ...]:
-        """The values of *column* that occur in these rows, sorted."""
-        raise NotImplementedError
+        """The values of *column* that occur in these rows, sorted. Raises UnknownColumn."""
+        found = self.column(column)
+        return tuple(found.values[code] for code in found.present())
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises UnknownColumn."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise UnknownColumn(self.name, name, self.columns) from None
+
+    def numbers(self, name: str) -> FloatArray:
+        """A numeric column spelled out, shape (rows,). Raises UnknownColumn."""
+        column = self.column(name)
+        return np.asarray(column.values, dtype=np.float64)[column.codes]
 
     def grid(self, *axes: str) -> Grid:
         """These rows as a dense block over *axes*.
 
-        Raises AmbiguousGrid if a column that is not an axis still has more than one value.
+        Raises UnknownColumn, or AmbiguousGrid if a column that is not an axis still has more than one value.
         """
-        raise NotImplementedError
+        self._refuse_ambiguity(axes)
+        places, values = [], []
+        for name in axes:
+            column = self.column(name)
+            present = column.present()
+            places.append(np.searchsorted(present, column.codes))
+            values.append(np.asarray([column.values[code] for code in present], dtype=np.float64))
+        shape = tuple(len(axis) for axis in values)
+        seconds = np.full(shape, np.nan)
+        provenance = np.zeros(shape, dtype=np.uint8)
+        seconds[tuple(places)] = self.seconds
+        provenance[tuple(places)] = self.provenance
+        return Grid(names=axes, axes=tuple(values), seconds=seconds, provenance=provenance)
+
+    def _refuse_ambiguity(self, axes: tuple[str, ...]) -> None:
+        loose = [name for name, column in self.columns.items() if name not in axes and len(column.present()) > 1]
+        if loose:
+            raise AmbiguousGrid(self.name, loose)
