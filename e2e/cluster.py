@@ -43,6 +43,7 @@ class Cluster:
 
     *origin* says who runs it: external, kind or loopback. *disposable*: it ends with the tests.
     *audit_log* is None where the server's log cannot be read. *pinned_version* is None where we do not choose it.
+    *logs*: the files that may explain a failure. *folder* takes what the tests write for themselves.
     """
 
     origin: str

@@ -88,13 +88,16 @@ def one_version(definition: Definition, version: str) -> Definition:
 
 @contextmanager
 def installed(cluster: Cluster, origin: Origin) -> Iterator[Origin]:
-    """Serves both kinds as *origin* says while the context lasts. A cluster that has them already keeps its own."""
-    served = [kind for kind in KINDS if _serves(cluster, kind, origin.version)]
-    if len(served) == len(KINDS) and not cluster.disposable:
+    """Serves both kinds as *origin* says while the context lasts; answers with the origin that is really there.
+
+    A cluster that outlives the tests keeps definitions that are not ours: the objects of others depend on them.
+    """
+    foreign = [] if cluster.disposable else _foreign(cluster)
+    if foreign:
+        if not all(_serves(cluster, kind, origin.version) for kind in KINDS):
+            raise NoDefinition(f"this cluster's {' and '.join(foreign)} do not serve {origin.version}")
         yield Origin(whose="cluster", version=origin.version)
         return
-    if not cluster.disposable:
-        _refuse_to_replace(cluster, origin)
     cluster.apply(*read(origin))
     _wait_served(cluster, origin.version)
     try:
@@ -123,14 +126,10 @@ def _serves(cluster: Cluster, kind: str, version: str) -> bool:
     return True
 
 
-def _refuse_to_replace(cluster: Cluster, origin: Origin) -> None:
-    """Raises NoDefinition when somebody else's definition would be overwritten: their objects would suffer."""
+def _foreign(cluster: Cluster) -> list[str]:
+    """Which of the two definitions are there and were not installed by the tests."""
     listed = json.loads(cluster.kubectl("get", "crd", "-o", "json", "-l", f"{OURS}!=true"))["items"]
-    foreign = sorted({item["metadata"]["name"] for item in listed} & {f"{kind}.nvidia.com" for kind in KINDS})
-    if foreign:
-        raise NoDefinition(
-            f"this cluster has {', '.join(foreign)} without {origin.version}, and it is not ours to change"
-        )
+    return sorted({item["metadata"]["name"] for item in listed} & {f"{kind}.nvidia.com" for kind in KINDS})
 
 
 def _wait_served(cluster: Cluster, version: str) -> None:

@@ -30,6 +30,7 @@ class DynamoOperator:
     def __init__(self, identity: Identity, namespace: str, version: str) -> None:
         self.slow = 0.0
         self.fail = False
+        self.version = version
         self._place = (GROUP, version, namespace, PLURAL)
         self._counts_key = "components" if version == "v1beta1" else "services"
         connection = connect(config_file=str(identity.kubeconfig))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from e2e import audit, definitions
-from e2e.cluster import Cluster, KubectlFailed
+from e2e.cluster import Cluster, Identity, KubectlFailed
 from e2e.definitions import Origin
 from e2e.dynamo_operator import DynamoOperator
 from e2e.waiting import eventually
@@ -86,7 +86,9 @@ def test_a_graph_without_a_known_backend_is_refused(cluster: Cluster, namespace:
 
 def test_the_audit_log_tells_who_wrote_what(cluster: Cluster, namespace: str) -> None:
     me = cluster.identity(f"writer-{secrets.token_hex(3)}")
-    cluster.kubectl("create", "rolebinding", "writer", "--clusterrole=edit", f"--user={me.user}", "-n", namespace)
+    cluster.kubectl("create", "role", "writer", "--resource=configmaps", "--verb=*", "-n", namespace)
+    cluster.kubectl("create", "rolebinding", "writer", "--role=writer", f"--user={me.user}", "-n", namespace)
+    eventually(partial(_may_write, cluster, namespace, me), "the right to write")
     since = audit.mark(cluster)
     mine = partial(audit.writes, cluster, since, user=me.user)
 
@@ -153,11 +155,44 @@ def test_the_stand_in_can_fail_a_graph_and_notices_its_next_generation(
     eventually(lambda: status().get("state") == "successful", "the graph to recover")
 
 
+def _may_write(cluster: Cluster, namespace: str, who: Identity) -> bool:
+    question = ["auth", "can-i", "create", "configmaps", "-n", namespace, "--as", who.user]
+    try:
+        return "yes" in cluster.kubectl(*question)
+    except KubectlFailed:
+        return False
+
+
 def _status(cluster: Cluster, namespace: str) -> dict[str, Any]:
     graph: dict[str, dict[str, Any]] = json.loads(
         cluster.kubectl("get", "dgd", "small-dgd", "-n", namespace, "-o", "json")
     )
     return graph.get("status", {})
+
+
+@pytest.mark.skipif(definitions.upstream_folder() is None, reason="our own request has one version only")
+@pytest.mark.parametrize(
+    "crds", [Origin(whose="upstream", version="v1alpha1")], indirect=True, scope="session", ids=str
+)
+def test_the_older_version_can_be_served_alone(
+    cluster: Cluster, crds: Origin, namespace: str, dynamo_operator: DynamoOperator
+) -> None:
+    assert dynamo_operator.version == crds.version == "v1alpha1"
+    service = {"componentType": "worker", "replicas": 2, "resources": {"limits": {"gpu": "2"}}}
+    spec = {"backendFramework": "vllm", "services": {"VLLMWorker": service}}
+
+    cluster.apply(
+        {
+            "apiVersion": "nvidia.com/v1alpha1",
+            "kind": "DynamoGraphDeployment",
+            "metadata": {"name": "small-dgd", "namespace": namespace},
+            "spec": spec,
+        }
+    )
+
+    status = partial(_status, cluster, namespace)
+    eventually(lambda: status().get("state") == "successful", "the graph to be successful")
+    assert status()["services"]["VLLMWorker"]["availableReplicas"] == 2
 
 
 @pytest.mark.parametrize("crds", [OWN], indirect=True, scope="session", ids=str)

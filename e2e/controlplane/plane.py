@@ -25,6 +25,7 @@ CONTROLLERS = (
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
+    "clusterrole-aggregation-controller",
     "job-controller",
 )
 START_LIMIT = 90.0
@@ -55,7 +56,7 @@ def loopback(folder: Path) -> Iterator[Cluster]:
             disposable=True,
             audit_log=folder / "audit.log",
             pinned_version=kubernetes_version(),
-            logs=tuple(folder / f"{name}.log" for name in ("etcd", "kube-apiserver", "kube-controller-manager")),
+            logs=tuple(folder / f"{name}.log" for name in ("kube-apiserver", "kube-controller-manager")),
         )
 
 
