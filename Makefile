@@ -8,11 +8,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCKED := $(PIP) install --require-hashes --only-binary :all:
 IMAGE  ?= dgdr-operator:dev
 
-export PYTHONDONTWRITEBYTECODE := 1
-
 .PHONY: help
 help:  ## list what there is to do
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
 
 .PHONY: demo
 demo: $(VENV)/run.stamp  ## plan the example of the README and write its DynamoGraphDeployment to ./demo/
