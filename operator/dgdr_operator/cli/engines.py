@@ -1,0 +1,119 @@
+"""The same question put to several engines, their answers merged into one."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+
+from estimator import search
+from estimator.errors import EstimatorError, NoFeasibleCandidate
+from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
+from estimator.problem import Problem
+from perf_db.catalog import Catalog
+
+# Bounds on latency and on GPUs help by growing; every other knob is a load and helps by shrinking.
+_GROWING = frozenset({"ttft", "itl", "e2eLatency", "totalGpus"})
+
+
+def ask(problems: Sequence[Problem], catalog: Catalog) -> Outcome:
+    """The best answer to *problems* (one per engine, otherwise equal; at least one).
+
+    Raises NoFeasibleCandidate with a merged report when no engine has a plan. An engine that cannot be priced is
+    left out with a note; when that is all of them, the first one's error is raised.
+    """
+    outcomes: list[Outcome] = []
+    reports: list[Infeasible] = []
+    failures: list[EstimatorError] = []
+    for problem in problems:
+        try:
+            outcomes.append(search.search(problem, catalog))
+        except NoFeasibleCandidate as refusal:
+            reports.append(refusal.report)
+        except EstimatorError as failure:
+            failures.append(failure)
+    if outcomes:
+        return merged(outcomes, problems[0].top, [str(failure) for failure in failures])
+    if reports:
+        raise NoFeasibleCandidate(refused(reports))
+    raise failures[0]
+
+
+def merged(outcomes: Sequence[Outcome], top: int, failures: Sequence[str] = ()) -> Outcome:
+    """One outcome out of several (at least one): lists ranked together, *top* of each mode, one frontier."""
+    if len(outcomes) == 1 and not failures:
+        return outcomes[0]
+    return Outcome(
+        choice=_ranked(outcome.choice for outcome in outcomes)[0],
+        aggregated=tuple(_ranked(one for outcome in outcomes for one in outcome.aggregated)[:top]),
+        disaggregated=tuple(_ranked(one for outcome in outcomes for one in outcome.disaggregated)[:top]),
+        frontier=_frontier(one for outcome in outcomes for one in outcome.frontier),
+        rejections=_summed(outcome.rejections for outcome in outcomes),
+        considered=sum(outcome.considered for outcome in outcomes),
+        dtypes=_labelled(outcomes),
+        notes=tuple(dict.fromkeys([note for outcome in outcomes for note in outcome.notes] + [*failures])),
+    )
+
+
+def refused(reports: Sequence[Infeasible]) -> Infeasible:
+    """One report out of several (at least one): counts added, the best of every metric, the nearest of the nearest."""
+    closest = min(reports, key=_distance)
+    return Infeasible(
+        rejections=_summed(report.rejections for report in reports),
+        binding=closest.binding,
+        best_ttft=_least((report.best_ttft for report in reports), lambda one: one.latency.ttft),
+        best_itl=_least((report.best_itl for report in reports), lambda one: one.latency.itl or 0.0),
+        best_throughput=_least((one.best_throughput for one in reports), lambda one: -one.tokens_per_second_per_gpu),
+        nearest=closest.nearest,
+        relaxations=_smallest([relaxation for report in reports for relaxation in report.relaxations]),
+        needed_bytes=min((one.needed_bytes for one in reports if one.needed_bytes is not None), default=None),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+    )
+
+
+def _ranked(estimates: Iterable[Estimate]) -> list[Estimate]:
+    return sorted(estimates, key=lambda one: (-one.load.tokens_per_second, one.gpus))
+
+
+def _frontier(estimates: Iterable[Estimate]) -> tuple[Estimate, ...]:
+    fastest_first = sorted(
+        estimates, key=lambda one: (-(one.tokens_per_second_per_user or 0.0), -one.tokens_per_second_per_gpu)
+    )
+    kept: list[Estimate] = []
+    for one in fastest_first:
+        if not kept or one.tokens_per_second_per_gpu > kept[-1].tokens_per_second_per_gpu:
+            kept.append(one)
+    return tuple(kept)
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    return sum((Counter(count) for count in counts), Counter())
+
+
+def _labelled(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Data types by role; those on which the engines differ are told per engine."""
+    labelled: dict[str, str] = {}
+    for role in dict.fromkeys(role for outcome in outcomes for role in outcome.dtypes):
+        words = {outcome.choice.backend: outcome.dtypes[role] for outcome in outcomes if role in outcome.dtypes}
+        if len(set(words.values())) == 1:
+            labelled[role] = next(iter(words.values()))
+        else:
+            labelled |= {f"{role}, {backend}": word for backend, word in words.items()}
+    return labelled
+
+
+def _distance(report: Infeasible) -> float:
+    """How far the report's smallest time relaxation goes beyond what was asked: none known sorts last."""
+    return min((one.value for one in report.relaxations if one.knob == report.binding), default=inf)
+
+
+def _least(estimates: Iterable[Estimate | None], key: Callable[[Estimate], float]) -> Estimate | None:
+    return min((one for one in estimates if one is not None), key=key, default=None)
+
+
+def _smallest(relaxations: Sequence[Relaxation]) -> tuple[Relaxation, ...]:
+    best: dict[str, Relaxation] = {}
+    for one in relaxations:
+        held = best.setdefault(one.knob, one)
+        better = one.value < held.value if one.knob in _GROWING else one.value > held.value
+        if better:
+            best[one.knob] = one
+    return tuple(best.values())

@@ -1,0 +1,64 @@
+"""`dgdr optimize`: a model, some GPUs and an SLA in; the best plan, ranked tables and a folder of files out."""
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+from dgdr_operator.cli import engines, options, question
+from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser
+from dgdr_operator.report import answer, document, refused
+from estimator.errors import NoFeasibleCandidate
+from perf_db.catalog import Catalog
+
+_MOST_RANKS = 1000
+_PURPOSE = "Find the deployment with the most output tokens per GPU that keeps the latency targets."
+_EXAMPLES = """\
+examples:
+  dgdr optimize --model Qwen/Qwen3-32B-FP8 --system h200_sxm --total-gpus 8 --backend vllm \\
+       --isl 4000 --osl 500 --ttft 600 --itl 16.67 --save-dir results
+  dgdr optimize --model ./my-model --system h100_sxm --total-gpus 16 --request-latency 8000 --output json"""
+
+
+def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the verb and its flags."""
+    parser = subparsers.add_parser("optimize", description=_PURPOSE, epilog=_EXAMPLES)
+    question.add_flags(parser)
+    _add_output(parser)
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Search, write, print; the exit code says whether there is a plan."""
+    started = time.perf_counter()
+    catalog = Catalog()
+    asked, problems = question.read(flags, catalog)
+    paper = options.paper_of(sys.stdout)
+    try:
+        outcome = engines.ask(problems, catalog)
+    except NoFeasibleCandidate as refusal:
+        elapsed = time.perf_counter() - started
+        as_json = flags.output == "json"
+        text = (
+            document.infeasible(asked, refusal.report, elapsed)
+            if as_json
+            else refused.page(asked, refusal.report, paper)
+        )
+        sys.stdout.write(text)
+        return INFEASIBLE
+    elapsed = time.perf_counter() - started
+    if flags.save_dir is not None:
+        # Building manifests needs YAML and the request's schema, which a plain question has no use for.
+        importlib.import_module("dgdr_operator.cli.saving").save(flags.save_dir, asked, outcome)
+    text = document.feasible(asked, outcome, elapsed) if flags.output == "json" else answer.page(asked, outcome, paper)
+    sys.stdout.write(text)
+    return FEASIBLE
+
+
+def _add_output(parser: Parser) -> None:
+    group = parser.add_argument_group("the answer")
+    ranks = options.whole("plan", _MOST_RANKS)
+    group.add_argument("--top", metavar="N", type=ranks, default=5, help="plans to show of each mode (5)")
+    form = options.one_of(("table", "json"))
+    group.add_argument("--output", type=form, default="table", help="table or json (default table)")
+    group.add_argument("--save-dir", metavar="DIR", type=Path, help="write manifests, tables and the report there")

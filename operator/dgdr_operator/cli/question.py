@@ -1,0 +1,138 @@
+"""The question of a search: its flags, and the problems, one per engine, that they describe."""
+
+import argparse
+import dataclasses
+
+from dgdr_operator.cli import options
+from dgdr_operator.cli.options import MOST_GPUS, MOST_MILLISECONDS, MOST_TOKENS, Parser, UsageError
+from dgdr_operator.report.asked import Asked
+from dgdr_operator.units import MILLISECOND
+from estimator import catalogue, hardware
+from estimator.hardware import System
+from estimator.problem import Problem
+from estimator.workload import Targets, Workload
+from perf_db.catalog import Catalog, Resolution
+from perf_db.errors import UnknownSystem
+
+BACKENDS = ("auto", "vllm", "sglang", "trtllm")
+# What a DynamoGraphDeploymentRequest without an SLA and a workload means too (upstream's profiler defaults).
+DEFAULT_TTFT = 2000.0
+DEFAULT_ITL = 30.0
+DEFAULT_ISL = 4000
+DEFAULT_OSL = 1000
+
+
+def add_flags(parser: Parser) -> None:
+    """Add the flags that describe a question."""
+    _add_hardware(parser)
+    _add_workload(parser)
+    _add_targets(parser)
+
+
+def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Problem]]:
+    """The question that *flags* describe, and one problem per engine that is to answer it.
+
+    Raises UsageError, and what the catalogue, the workload and the database refuse.
+    """
+    packs = _packs(flags, catalog)
+    problem = _problem(flags, catalog)
+    asked = Asked(
+        model=problem.model,
+        system=flags.system,
+        gpus=flags.total_gpus,
+        backend=flags.backend,
+        backend_version=problem.backend_version,
+        workload=problem.workload,
+        targets=problem.targets,
+        packs=tuple(f"{one.pack.system}/{one.pack.backend} {one.pack.version}" for one in packs),
+        notes=tuple(one.note for one in packs if one.note),
+    )
+    return asked, [dataclasses.replace(problem, backend=one.pack.backend) for one in packs]
+
+
+def _add_hardware(parser: Parser) -> None:
+    group = parser.add_argument_group("what to serve, and on what")
+    model = "Hugging Face name, or a directory with its config.json"
+    group.add_argument("--model", "--model-path", metavar="NAME", required=True, help=model)
+    group.add_argument("--system", metavar="NAME", required=True, help="kind of GPU server: h200_sxm, h100_sxm, ...")
+    gpus = options.whole("GPU", MOST_GPUS)
+    group.add_argument("--total-gpus", metavar="N", required=True, type=gpus, help="GPUs there are; never exceeded")
+    engine = options.one_of(BACKENDS)
+    group.add_argument("--backend", type=engine, default="auto", help=f"{', '.join(BACKENDS)} (auto tries all)")
+    version = "version of the measurements (newest; older ones stand in, and it is said)"
+    group.add_argument("--backend-version", metavar="V", help=version)
+    cache = options.one_of(("auto", "bf16", "fp8"))
+    group.add_argument("--kv-cache-dtype", type=cache, default="auto", help="auto, bf16 or fp8 (default auto)")
+
+
+def _add_workload(parser: Parser) -> None:
+    group = parser.add_argument_group("the traffic")
+    tokens = options.whole("token", MOST_TOKENS)
+    group.add_argument("--isl", metavar="N", type=tokens, default=DEFAULT_ISL, help=f"prompt tokens ({DEFAULT_ISL})")
+    group.add_argument("--osl", metavar="N", type=tokens, default=DEFAULT_OSL, help=f"output tokens ({DEFAULT_OSL})")
+    cached = options.whole("token", MOST_TOKENS, least=0)
+    group.add_argument("--prefix", metavar="N", type=cached, default=0, help="prompt tokens already cached (0)")
+    load = group.add_mutually_exclusive_group()
+    in_flight = options.positive("requests", MOST_MILLISECONDS)
+    load.add_argument("--concurrency", metavar="N", type=in_flight, help="requests in flight to serve")
+    load.add_argument("--request-rate", metavar="R", type=in_flight, help="requests per second to serve")
+
+
+def _add_targets(parser: Parser) -> None:
+    defaults = f"without any of the three: --ttft {DEFAULT_TTFT:g} --itl {DEFAULT_ITL:g}"
+    group = parser.add_argument_group("the promises, in milliseconds", defaults)
+    time_limit = options.positive("milliseconds", MOST_MILLISECONDS)
+    group.add_argument("--ttft", metavar="MS", type=time_limit, help="time to the first token")
+    group.add_argument("--itl", "--tpot", metavar="MS", type=time_limit, help="time between output tokens")
+    group.add_argument("--request-latency", metavar="MS", type=time_limit, help="time of the whole request")
+
+
+def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
+    return Problem(
+        model=catalogue.load(flags.model),
+        system=_system(flags.system, catalog),
+        backend=flags.backend,
+        gpus=flags.total_gpus,
+        workload=Workload(
+            isl=flags.isl,
+            osl=flags.osl,
+            prefix=flags.prefix,
+            concurrency=flags.concurrency,
+            request_rate=flags.request_rate,
+        ),
+        targets=_targets(flags),
+        backend_version=_version(flags),
+        kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
+        top=flags.top,
+    )
+
+
+def _version(flags: argparse.Namespace) -> str | None:
+    return None if flags.backend_version in (None, "latest") else flags.backend_version
+
+
+def _system(name: str, catalog: Catalog) -> System:
+    known = catalog.systems()
+    if name not in known:
+        raise UnknownSystem(name, known)
+    return hardware.system(name, known[name])
+
+
+def _packs(flags: argparse.Namespace, catalog: Catalog) -> list[Resolution]:
+    if flags.backend != "auto":
+        return [catalog.resolve(flags.system, flags.backend, _version(flags))]
+    if _version(flags) is not None:
+        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
+    engines = dict.fromkeys(pack.backend for pack in catalog.packs() if pack.system == flags.system)
+    return [catalog.resolve(flags.system, engine) for engine in engines or ("vllm",)]
+
+
+def _targets(flags: argparse.Namespace) -> Targets:
+    ttft, itl = flags.ttft, flags.itl
+    if flags.request_latency is None:
+        ttft, itl = ttft or DEFAULT_TTFT, itl or DEFAULT_ITL
+    return Targets(ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency))
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds * MILLISECOND
