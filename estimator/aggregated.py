@@ -12,7 +12,7 @@ import numpy as np
 
 from estimator import memory
 from estimator.hardware import System
-from estimator.ops import Array
+from estimator.ops import Array, Mask
 from estimator.step import Step
 from estimator.workload import Workload
 
@@ -43,8 +43,8 @@ class Columns:
     request_rate: Array
     utilisation: Array
     terms: Mapping[str, Array]
-    starts: Array
-    admits: Array
+    starts: Mask
+    admits: Mask
     decoding: Array
     activations: Array
     cache: Array

@@ -29,3 +29,16 @@ def shapes(model: Model, system: System, gpus: int, *, pipelines: bool = False) 
 
 def _divides(model: Model, tp: int) -> bool:
     return model.attention.heads % tp == 0 and model.ffn % tp == 0
+
+
+DECODE_LOADS: Array = np.concatenate(
+    [
+        np.arange(1, 33),
+        np.arange(34, 65, 2),
+        np.arange(68, 129, 4),
+        np.arange(136, 257, 8),
+        np.arange(272, 513, 16),
+        np.arange(544, 1025, 32),
+    ]
+).astype(float)
+"""Sequences per rank of a decode worker."""

@@ -26,7 +26,7 @@ def names() -> tuple[str, ...]:
 
 def is_gated(name: str) -> bool:
     """Whether the publisher asks for an accepted licence, so that a download needs a token."""
-    return name.split("/")[0] in _gated_owners()
+    return name.partition("/")[0] in _gated_owners()
 
 
 def load(name: str) -> model.Model:

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """One GPU: bytes per second, FLOP per second by data type (bf16, fp8, fp4, int8), bytes, compute capability x 10."""
+    """One GPU: bytes per second, FLOP per second by data type (bf16, fp8, fp4, int8), bytes, capability x 10."""
 
     memory_bandwidth: float
     flops: Mapping[str, float]

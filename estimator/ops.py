@@ -13,6 +13,8 @@ from estimator.hardware import System
 from estimator.quantization import GEMM, KV_BYTES
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.intp]
 Role = Literal["token", "head", "context_attention", "decode_attention", "transfer"]
 
 ACTIVATION_BYTES = 2
@@ -99,7 +101,7 @@ def gemm_light(system: System, dtype: str, n: Array, k: Array, m: Array) -> Arra
 
 
 def context_light(system: System, op: ContextAttention, batch: Array, isl: Array) -> Array:
-    """Roofline of causal attention without past, seconds: half of the s x s products; q, k, v read and output written."""
+    """Roofline of causal attention without past, seconds: half the s x s products; q, k, v read, output written."""
     flops = system.gpu.flops.get(op.arithmetic, system.gpu.flops["bf16"])
     math = 2 * batch * isl**2 * op.heads * op.head_dim / flops
     moved = 2 * ACTIVATION_BYTES * batch * op.heads * isl * op.head_dim

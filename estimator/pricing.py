@@ -4,7 +4,7 @@ The only room that opens perf_db's tables. The ladder: the engine's own table, a
 GPU with the same data types, the speed of light divided by a typical utilisation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from estimator.quantization import GEMM
 from perf_db import interpolation
 from perf_db.catalog import Catalog, Pack, PackName
 from perf_db.provenance import Provenance
-from perf_db.table import ClassArray, Grid, Table
+from perf_db.table import ClassArray, Grid, Table, Value
 
 Priced = tuple[Array, ClassArray]
 TokenOp = Gemm | AllReduce | MemoryOp | Transfer
@@ -56,7 +56,7 @@ class Prices:
                 return _formula(ops.transfer_seconds(self.system, op, x))
 
     def context_attention(self, op: ContextAttention, batch: Array, isl: Array) -> Priced:
-        """Seconds of one layer's attention over *batch* whole prompts of *isl* tokens without past; shapes broadcast."""
+        """Seconds of one layer's attention over *batch* whole prompts of *isl* tokens, no past; shapes broadcast."""
         fixed = {"attn_dtype": op.arithmetic, "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
         found = self._attention_grid("context_attention", fixed, "isl")
         batch, isl = np.broadcast_arrays(np.asarray(batch, float), np.asarray(isl, float))
@@ -71,7 +71,7 @@ class Prices:
         return _at_least(interpolation.context_attention(grid, (op.heads, op.kv_heads), batch, isl, light_at), floor)
 
     def decode_attention(self, op: DecodeAttention, batch: Array, context: Array) -> Priced:
-        """Seconds of one layer's attention for *batch* sequences with *context* cached tokens each; shapes broadcast."""
+        """Seconds of one layer's attention for *batch* sequences of *context* cached tokens; shapes broadcast."""
         fixed = {"attn_dtype": "bf16", "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
         found = self._attention_grid("generation_attention", fixed, "context")
         batch, context = np.broadcast_arrays(np.asarray(batch, float), np.asarray(context, float))
@@ -104,7 +104,7 @@ class Prices:
 
     def has_attention(self, arithmetic: str, kv_dtype: str, head_dim: int) -> bool:
         """Whether the engine's own context table covers these types."""
-        fixed = {"attn_dtype": arithmetic, "kv_cache_dtype": kv_dtype, "head_dim": head_dim}
+        fixed: dict[str, Value] = {"attn_dtype": arithmetic, "kv_cache_dtype": kv_dtype, "head_dim": head_dim}
         table = self._own.table("context_attention")
         return table is not None and len(table.where(**fixed)) > 0
 
@@ -141,7 +141,7 @@ class Prices:
         dtype = _TABLE_DTYPE.get(op.dtype, op.dtype)
         return self._grid(("gemm", dtype), lambda t: t.where(gemm_dtype=dtype), ("n", "k", "m"))
 
-    def _attention_grid(self, table: str, fixed: dict[str, object], along: str) -> tuple[Grid, Provenance] | None:
+    def _attention_grid(self, table: str, fixed: Mapping[str, Value], along: str) -> tuple[Grid, Provenance] | None:
         axes = ("num_key_value_heads", "num_heads", "batch_size", along)
 
         def rows(found: Table) -> Table:

@@ -1,6 +1,7 @@
 """One question to the estimator, complete and free of units other than SI."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from estimator.estimates import Mode
 from estimator.hardware import System
@@ -15,7 +16,8 @@ class Problem:
     backend_version: version of the measurements, None for the newest; modes: which shapes to consider;
     kv_dtype: "bf16" or "fp8", None for the best that checkpoint, engine and GPU allow;
     transfer_bandwidth: bytes per second of the link that moves keys and values from prefill to decode workers,
-    None for the system's network; top: ranked estimates to return per mode.
+    None for the system's network; objective: the most output of the budget, or the quickest answers;
+    top: ranked estimates to return per mode.
     """
 
     model: Model
@@ -28,4 +30,5 @@ class Problem:
     modes: tuple[Mode, ...] = ("aggregated", "disaggregated")
     kv_dtype: str | None = None
     transfer_bandwidth: float | None = None
+    objective: Literal["throughput", "latency"] = "throughput"
     top: int = 5

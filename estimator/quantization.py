@@ -107,7 +107,7 @@ def checkpoint_kv(quantization: Mapping[str, Any] | None) -> str | None:
     """The KV cache type that a checkpoint declares (ModelOpt exports do), or None."""
     declared = (quantization or {}).get("kv_cache_quant_algo") or (quantization or {}).get("kv_cache_scheme")
     if isinstance(declared, Mapping):
-        return "fp8" if declared.get("num_bits") == 8 else None
+        return {8: "fp8"}.get(declared.get("num_bits", 0))
     return "fp8" if str(declared).lower() == "fp8" else None
 
 

@@ -4,7 +4,6 @@ Between measured points every price is a straight line, so the sum over a step's
 is a handful of piecewise linear curves, evaluated for all loads at once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from estimator.pricing import Priced, Prices
 from estimator.quantization import Dtypes
 from estimator.workload import Workload
 from perf_db.provenance import Provenance
+from perf_db.table import ClassArray
 
 _TOKEN_KNOTS = np.unique(np.concatenate([2.0 ** np.arange(19), 3 * 2.0 ** np.arange(16)]))
 _BATCH_KNOTS = np.unique(np.concatenate([np.arange(1, 33), 2.0 ** np.arange(5, 13), 3 * 2.0 ** np.arange(4, 11)]))
@@ -60,12 +60,12 @@ class Step:
         self._prices = prices
         self._workload = workload
         self._contexts = workload.isl + workload.osl * (np.arange(_CONTEXT_POINTS) + 0.5) / _CONTEXT_POINTS
-        self._ops = {phase: operations(shape.model, shape.parallel, shape.dtypes, phase) for phase in _PHASES}
-        self._prompt_tokens = self._token_line("prefill")
-        self._decode_tokens = self._token_line("decode")
-        self._head = self._head_line()
-        self._decode_attention = self._attention_line()
-        self._prompts = self._prompt_line()
+        self._parts = {phase: self._priced_parts(phase) for phase in _PHASES}
+        self._prompt_tokens = self._sum("prefill", "token", "transfer")
+        self._decode_tokens = self._sum("decode", "token", "transfer")
+        self._head = self._sum("decode", "head")
+        self._decode_attention = self._sum("decode", "decode_attention")
+        self._prompts = self._sum("prefill", "context_attention")
 
     def decode(self, sequences: Array) -> Array:
         """Seconds of an iteration that only decodes *sequences* (a mean, so fractions are welcome), any shape.
@@ -79,7 +79,7 @@ class Step:
         return np.maximum(gpu, self.shape.engine.host.per_decode_step) * (parts + stages - 1) / stages
 
     def mixed(self, tokens: Array, sequences: Array) -> Array:
-        """Seconds of an iteration with *tokens* of prompts (more than 0) beside *sequences* that decode; shapes broadcast."""
+        """Seconds of an iteration with *tokens* (over 0) of prompts beside *sequences* that decode; shapes broadcast."""
         prompts = tokens / self._workload.new_tokens
         decoding = np.where(np.asarray(sequences) > 0, self._decode_attention(sequences), 0.0)
         gpu = self._prompt_tokens(tokens + sequences) + self._head(prompts + sequences) + decoding
@@ -87,77 +87,68 @@ class Step:
 
     def breakdown(self, phase: Phase, tokens: float, sequences: float) -> tuple[OpTime, ...]:
         """Where the time of such an iteration goes, operation by operation, all layers together."""
-        rows = []
-        for placed in self._ops[phase]:
-            seconds, provenance = self._price(placed, tokens, sequences)
-            word = Provenance(int(provenance)).word
-            rows.append(OpTime(phase=phase, name=placed.name, seconds=seconds * placed.count, provenance=word))
+        prompts = tokens / self._workload.new_tokens
+        at = {"token": tokens + sequences, "transfer": tokens + sequences, "head": prompts + sequences}
+        at |= {"decode_attention": sequences, "context_attention": prompts}
+        rows = [part.at(phase, max(at[part.role], 1.0)) for part in self._parts[phase] if at[part.role] > 0]
         return tuple(row for row in rows if row.seconds > 0)
 
-    def _price(self, placed: Placed, tokens: float, sequences: float) -> tuple[float, int]:
-        prompts = tokens / self._workload.new_tokens
+    def _priced_parts(self, phase: Phase) -> "tuple[_Part, ...]":
+        """Every operation priced once, however often and under how many names a layer runs it."""
+        shape = self.shape
+        placed = operations(shape.model, shape.parallel, shape.dtypes, phase)
+        return tuple(self._part(one) for one in placed)
+
+    def _part(self, placed: Placed) -> "_Part":
+        """One operation as a curve over what its cost depends on, all its repetitions together."""
         match placed.op:
             case DecodeAttention() as op:
-                if not sequences:
-                    return 0.0, 0
-                seconds, provenance = self._prices.decode_attention(op, np.asarray(max(sequences, 1.0)), self._contexts)
-                return float(seconds.mean()), int(provenance.max())
+                x = _BATCH_KNOTS
+                grid, classes = self._prices.decode_attention(op, x[:, None], self._contexts[None, :])
+                seconds, provenance = grid.mean(axis=1), classes.max(axis=1)
             case ContextAttention() as op:
-                seconds, provenance = self._whole_prompts(op, np.asarray(max(prompts, 1.0)))
-                return float(seconds) * min(prompts, 1.0), int(provenance)
+                x = np.append(0.0, _PROMPT_KNOTS)
+                seconds, provenance = self._whole_prompts(op)
             case op:
-                x = prompts + sequences if placed.role == "head" else tokens + sequences
-                seconds, provenance = self._prices.token_op(op, np.asarray(max(x, 1.0)))
-                return float(seconds), int(provenance)
+                knots = _BATCH_KNOTS if placed.role == "head" else _TOKEN_KNOTS
+                x = np.unique(np.concatenate([knots, self._prices.knots(op)]))
+                x = x[x >= 1]
+                seconds, provenance = self._prices.token_op(op, x)
+        line = Line(x=x, y=placed.count * seconds)
+        return _Part(name=placed.name, role=placed.role, line=line, classes=provenance)
 
-    def _token_line(self, phase: Phase) -> Line:
-        chosen = [placed for placed in self._ops[phase] if placed.role in {"token", "transfer"}]
-        return self._sum(chosen, _TOKEN_KNOTS)
-
-    def _head_line(self) -> Line:
-        return self._sum([placed for placed in self._ops["decode"] if placed.role == "head"], _BATCH_KNOTS)
-
-    def _sum(self, chosen: Sequence[Placed], knots: Array) -> Line:
-        """One curve for all of *chosen*; its knots are those of every part, so nothing is rounded off."""
-        measured = [self._prices.knots(placed.op) for placed in chosen]  # type: ignore[arg-type]  # token roles only
-        x = np.unique(np.concatenate([knots, *measured]))
-        x = x[x >= 1]
-        total = np.zeros_like(x)
-        for op, count in _merged(chosen).items():
-            total += count * self._prices.token_op(op, x)[0]  # type: ignore[arg-type]  # token roles only
-        return Line(x=x, y=total)
-
-    def _attention_line(self) -> Line:
-        placed = self._only(DecodeAttention, "decode")
-        op = placed.op
-        assert isinstance(op, DecodeAttention)  # noqa: S101  # _only chose it by type
-        seconds, _ = self._prices.decode_attention(op, _BATCH_KNOTS[:, None], self._contexts[None, :])
-        return Line(x=_BATCH_KNOTS, y=placed.count * seconds.mean(axis=1))
-
-    def _prompt_line(self) -> Line:
-        """Attention of a number of prompts; parts of a prompt cost their share, as chunks telescope to the whole."""
-        placed = self._only(ContextAttention, "prefill")
-        op = placed.op
-        assert isinstance(op, ContextAttention)  # noqa: S101  # _only chose it by type
-        seconds, _ = self._whole_prompts(op, _PROMPT_KNOTS)
-        return Line(x=np.append(0.0, _PROMPT_KNOTS), y=np.append(0.0, placed.count * seconds))
-
-    def _whole_prompts(self, op: ContextAttention, prompts: Array) -> Priced:
-        """One layer's attention of whole prompts; a cached prefix saves the part of the triangle that it covers."""
+    def _whole_prompts(self, op: ContextAttention) -> Priced:
+        """One layer's attention of 0, 1, 2, 4, ... whole prompts; a part of a prompt costs its share, because the
+        chunks of a prompt telescope to the whole. A cached prefix saves the part of the triangle that it covers."""
         isl, prefix = self._workload.isl, self._workload.prefix
-        seconds, provenance = self._prices.context_attention(op, prompts, np.asarray(float(isl)))
-        return seconds * (1 - (prefix / isl) ** 2), provenance
+        seconds, classes = self._prices.context_attention(op, _PROMPT_KNOTS, np.asarray(float(isl)))
+        left = 1 - (prefix / isl) ** 2
+        return np.append(0.0, seconds * left), np.append(classes[:1], classes)
 
-    def _only(self, kind: type, phase: Phase) -> Placed:
-        return next(placed for placed in self._ops[phase] if isinstance(placed.op, kind))
+    def _sum(self, phase: Phase, *roles: str) -> Line:
+        """One curve for all operations of these roles; its knots are those of every part, so nothing is rounded off."""
+        lines = [part.line for part in self._parts[phase] if part.role in roles]
+        x = np.unique(np.concatenate([line.x for line in lines]))
+        return Line(x=x, y=sum((line(x) for line in lines), np.zeros_like(x)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One operation of a step: seconds along what its cost depends on, and the class of evidence at each knot."""
+
+    name: str
+    role: str
+    line: Line
+    classes: ClassArray
+
+    def at(self, phase: Phase, x: float) -> OpTime:
+        """Its time at *x*; between two knots the weaker evidence of both counts, and it is interpolated at best."""
+        right = min(int(np.searchsorted(self.line.x, x)), len(self.line.x) - 1)
+        worst = int(self.classes[right])
+        if self.line.x[right] != x:
+            worst = max(worst, int(self.classes[max(right - 1, 0)]), int(Provenance.INTERPOLATED))
+        word = Provenance(worst).word
+        return OpTime(phase=phase, name=self.name, seconds=float(self.line(np.asarray(x))), provenance=word)
 
 
 _PHASES: tuple[Phase, ...] = ("prefill", "decode")
-
-
-def _merged(chosen: Sequence[Placed]) -> dict[object, int]:
-    """Equal operations counted together: two norms of a layer are priced once."""
-    counts: dict[object, int] = {}
-    for placed in chosen:
-        counts[placed.op] = counts.get(placed.op, 0) + placed.count
-    return counts

@@ -6,6 +6,7 @@ from typing import Literal
 
 from estimator.parallelism import Parallel
 
+Pairing = Literal["equal", "multiple", "any"]
 Policy = Literal["decode_first", "prompt_only", "whole_prompts"]
 FractionRule = Callable[[float, int, Parallel], float]
 BudgetRule = Callable[[int, int], int]
@@ -31,9 +32,11 @@ class Engine:
 
     policy: how a step is composed; token_budget: (isl, batch) -> tokens that one step may hold, as our manifests
     configure it; activation_scale: bytes of activations per token and attention width, by tp; memory_fraction:
-    (capacity, chunk, parallel) -> share of GPU memory the engine takes (of what is left after weights if
+    (capacity, chunk, parallel) -> share of GPU memory the engine takes (of what is left if
     fraction_of_free); cache_margin: share lost to fragmentation; admission_share: part of osl reserved when a request
-    is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares).
+    is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares); fp8_attention: prefill
+    attention may multiply in 8 bits; pairing: which tensor sizes of decode workers can take keys and values from a
+    prefill worker (the same, a multiple of its, any).
     """
 
     name: str
@@ -52,3 +55,4 @@ class Engine:
     max_sequences: int
     default_kv: Literal["bf16", "checkpoint"]
     fp8_attention: bool
+    pairing: Pairing

@@ -14,7 +14,8 @@ _BY_CAPACITY = (
     (float("inf"), 16384, (512, 512)),
 )
 _CHUNK = 8192
-_LARGE_RESERVE_MIB = 10240
+_LARGE_GPU_GIB, _LARGE_RESERVE_MIB = 60, 10240
+_LARGE_TP = 4
 
 
 def _token_budget(_isl: int, _batch: int) -> int:
@@ -25,9 +26,11 @@ def _token_budget(_isl: int, _batch: int) -> int:
 def _memory_fraction(capacity: float, chunk: int, parallel: Parallel) -> float:
     """--mem-fraction-static as the server derives it: what activations and graphs do not reserve."""
     gib = capacity / _GIBIBYTE
-    graphs = next(small if parallel.tp < 4 else large for limit, _, (small, large) in _BY_CAPACITY if gib < limit)
+    graphs = next(
+        small if parallel.tp < _LARGE_TP else large for limit, _, (small, large) in _BY_CAPACITY if gib < limit
+    )
     reserved = 512 + 1.5 * chunk + 128 * parallel.tp * parallel.pp + 2 * graphs
-    if gib > 60:
+    if gib > _LARGE_GPU_GIB:
         reserved = max(reserved, _LARGE_RESERVE_MIB)
     return round((capacity - reserved * _MEBIBYTE) / capacity, 3)
 
@@ -49,4 +52,5 @@ ENGINE = Engine(
     max_sequences=512,
     default_kv="bf16",
     fp8_attention=True,
+    pairing="equal",
 )

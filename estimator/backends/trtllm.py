@@ -35,4 +35,5 @@ ENGINE = Engine(
     max_sequences=2048,
     default_kv="checkpoint",
     fp8_attention=True,
+    pairing="any",
 )

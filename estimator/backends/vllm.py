@@ -38,4 +38,5 @@ ENGINE = Engine(
     max_sequences=1024,
     default_kv="bf16",
     fp8_attention=False,
+    pairing="multiple",
 )

@@ -1,0 +1,177 @@
+"""Which deployment to run, or why none will do.
+
+Every criterion is judged for every row; a row is counted under the one it misses by the largest factor.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.deployments import Rows
+from estimator.estimates import Estimate, Infeasible, Relaxation
+from estimator.frontier import pareto_mask
+from estimator.ops import Array, Counts, Mask
+from estimator.problem import Problem
+
+_LATENCY_KNOBS = ("ttft", "itl", "e2eLatency")
+_FRONTIER_STEP = 1.01
+"""Points of the frontier closer than 1 % in speed are shown once."""
+_NEVER = 1e9
+"""Violation of a row that cannot run whatever the targets are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """All rows of all groups end to end, arrays of shape (n,), and how far each misses each criterion.
+
+    group, row: where a row came from; missed: criterion -> value / target, shape (n,), at most 1 where it is met.
+    """
+
+    groups: Sequence[Rows]
+    group: Counts
+    row: Counts
+    columns: Mapping[str, Array]
+    missed: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.group)
+
+    @property
+    def worst(self) -> Array:
+        """The largest violation of every row."""
+        worst: Array = np.max([*self.missed.values(), np.zeros(len(self))], axis=0)
+        return worst
+
+    @property
+    def runs(self) -> Mask:
+        """Rows that start and admit their load, whatever their latency."""
+        return self.missed["memory"] <= 1
+
+    def build(self, index: int) -> Estimate:
+        """The full record of one row."""
+        rows: Rows = self.groups[int(self.group[index])]
+        return rows.build(int(self.row[index]))
+
+
+_COLUMNS = ("ttft", "itl", "request", "tokens_per_second", "gpus", "concurrency")
+
+
+def survey(problem: Problem, groups: Sequence[Rows]) -> Field:
+    """Every row judged by every criterion of *problem*; at least one group is needed."""
+    columns = {name: np.concatenate([getattr(rows, name) for rows in groups]) for name in _COLUMNS}
+    sizes = [len(rows.ttft) for rows in groups]
+    targets = problem.targets
+    asked = (
+        ("ttft", columns["ttft"], targets.ttft),
+        ("itl", columns["itl"], targets.itl),
+        ("e2eLatency", columns["request"], targets.e2e),
+    )
+    missed = {name: values / limit for name, values, limit in asked if limit is not None}
+    runs = np.concatenate([rows.starts & rows.admits for rows in groups])
+    missed["memory"] = np.where(runs, 0.0, _NEVER)
+    return Field(
+        groups=groups,
+        group=np.repeat(np.arange(len(groups)), sizes),
+        row=np.concatenate([np.arange(size) for size in sizes]),
+        columns=columns,
+        missed=missed,
+    )
+
+
+def rejections(field: Field) -> dict[str, int]:
+    """Rows that miss something, counted under what they miss by most."""
+    names = list(field.missed)
+    by = np.stack([field.missed[name] for name in names])
+    failed = by.max(axis=0) > 1
+    counts = Counter(names[index] for index in by.argmax(axis=0)[failed])
+    return dict(counts.most_common())
+
+
+def ranked(problem: Problem, field: Field) -> Counts:
+    """Indices of the rows that meet everything, best first."""
+    able = np.flatnonzero(field.worst <= 1)
+    return able[np.lexsort([key[able] for key in reversed(_keys(problem, field))])]
+
+
+def _keys(problem: Problem, field: Field) -> list[Array]:
+    """What to sort by, most important first.
+
+    Without a load: the most tokens per second of the budget; with one: the fewest GPUs; for latency: the quickest.
+    """
+    c = field.columns
+    if problem.objective == "latency":
+        return [c["request"], c["gpus"], -c["tokens_per_second"]]
+    if problem.workload.concurrency is not None or problem.workload.request_rate is not None:
+        return [c["gpus"], c["request"], -c["tokens_per_second"]]
+    return [-c["tokens_per_second"], c["gpus"], c["itl"]]
+
+
+def best_per_group(field: Field, order: Counts, mode: str, top: int) -> tuple[Estimate, ...]:
+    """The first row of each group of *mode* in *order*, at most *top*, as records."""
+    found: dict[int, int] = {}
+    for index in order:
+        group = int(field.group[index])
+        if field.groups[group].mode == mode and group not in found:
+            found[group] = int(index)
+            if len(found) == top:
+                break
+    return tuple(field.build(index) for index in found.values())
+
+
+def frontier(problem: Problem, field: Field) -> tuple[Estimate, ...]:
+    """The Pareto set of speed for the user and output per GPU, over everything that runs, fastest first."""
+    running = np.flatnonzero(field.runs)
+    if not len(running):
+        return ()
+    slow = field.columns["itl" if problem.workload.osl > 1 else "ttft"][running]
+    output = field.columns["tokens_per_second"][running]
+    kept = running[pareto_mask(1 / slow, output)]
+    slow = field.columns["itl" if problem.workload.osl > 1 else "ttft"][kept]
+    kept, slow = kept[np.argsort(slow)], np.sort(slow)
+    shown, last = [], 0.0
+    for index, value in zip(kept, slow, strict=True):
+        if value >= last * _FRONTIER_STEP:
+            shown.append(field.build(int(index)))
+            last = value
+    return tuple(shown)
+
+
+def infeasible(field: Field) -> Infeasible:
+    """Why nothing meets everything, from a field in which no row does."""
+    counts = rejections(field)
+    if not field.runs.any():
+        return Infeasible(rejections=counts, binding="memory")
+    nearest = int(field.worst.argmin())
+    binding = max(field.missed, key=lambda name: float(field.missed[name][nearest]))
+    return Infeasible(
+        rejections=counts,
+        binding=binding,
+        best_ttft=_extreme(field, field.columns["ttft"]),
+        best_itl=_extreme(field, field.columns["itl"]),
+        best_throughput=_extreme(field, -field.columns["tokens_per_second"]),
+        nearest=field.build(nearest),
+        relaxations=tuple(_relaxations(field)),
+    )
+
+
+def _extreme(field: Field, cost: Array) -> Estimate:
+    return field.build(int(np.where(field.runs, cost, np.inf).argmin()))
+
+
+def _relaxations(field: Field) -> list[Relaxation]:
+    """The smallest value of each latency target that alone, the others kept, makes a row feasible."""
+    values = {"ttft": "ttft", "itl": "itl", "e2eLatency": "request"}
+    found = []
+    for knob in _LATENCY_KNOBS:
+        if knob not in field.missed:
+            continue
+        others = [missed for name, missed in field.missed.items() if name != knob]
+        able = np.max(others, axis=0) <= 1
+        if able.any():
+            cost = np.where(able, field.columns[values[knob]], np.inf)
+            index = int(cost.argmin())
+            found.append(Relaxation(knob=knob, value=float(cost[index]), estimate=field.build(index)))
+    return found
