@@ -159,7 +159,7 @@ def match(
     if not within.any():
         return None
     rate, servers, counts, rows = rate[within], servers[within], counts[within], rows[within]
-    busy = rate / (servers * prefill.rate)
+    busy: Array = rate / (servers * prefill.rate)
     shape, links = prefill.step.shape, min(prefill_gpus, decode_gpus)
     moved = transfer_seconds(shape.model, shape.dtypes, workload, bandwidth, links)
     return Pools(

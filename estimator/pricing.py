@@ -57,7 +57,7 @@ class Prices:
 
     def context_attention(self, op: ContextAttention, batch: Array, isl: Array) -> Priced:
         """Seconds of one layer's attention over *batch* whole prompts of *isl* tokens, no past; shapes broadcast."""
-        fixed = {"attn_dtype": op.arithmetic, "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
+        fixed: dict[str, Value] = {"attn_dtype": op.arithmetic, "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
         found = self._attention_grid("context_attention", fixed, "isl")
         batch, isl = np.broadcast_arrays(np.asarray(batch, float), np.asarray(isl, float))
         if found is None:
@@ -72,7 +72,7 @@ class Prices:
 
     def decode_attention(self, op: DecodeAttention, batch: Array, context: Array) -> Priced:
         """Seconds of one layer's attention for *batch* sequences of *context* cached tokens; shapes broadcast."""
-        fixed = {"attn_dtype": "bf16", "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
+        fixed: dict[str, Value] = {"attn_dtype": "bf16", "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
         found = self._attention_grid("generation_attention", fixed, "context")
         batch, context = np.broadcast_arrays(np.asarray(batch, float), np.asarray(context, float))
         if found is None:
@@ -98,7 +98,7 @@ class Prices:
 
     def context_knots(self, op: ContextAttention) -> Array:
         """Prompt lengths at which context attention was measured."""
-        fixed = {"attn_dtype": op.arithmetic, "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
+        fixed: dict[str, Value] = {"attn_dtype": op.arithmetic, "kv_cache_dtype": op.kv_dtype, "head_dim": op.head_dim}
         found = self._attention_grid("context_attention", fixed, "isl")
         return found[0].axes[3] if found else np.empty(0)
 
