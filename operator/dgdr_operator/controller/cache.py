@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dgdr_operator.controller.world import owner
+
 Name = tuple[str, str]
 """Namespace and name of an object."""
 
@@ -106,10 +108,6 @@ class Shelf:
         return known is None or version is None or known <= version
 
 
-GRAPH_LABELS = ("dgdr.nvidia.com/namespace", "dgdr.nvidia.com/name")
-"""Labels by which a graph names its request."""
-
-
 @dataclass(slots=True)
 class Cache:
     """What is known of requests and graphs."""
@@ -120,11 +118,9 @@ class Cache:
     def requests_of(self, graph: Name, body: Mapping[str, Any] | None = None) -> set[Name]:
         """The requests that *graph* concerns: those whose status names it, and the one its labels name."""
         found = {name for name, request in self.requests.objects.items() if _graph_named_by(name, request) == graph}
-        labels = ((body or self.graphs.get(graph) or {}).get("metadata") or {}).get("labels") or {}
-        named = tuple(labels.get(label) for label in GRAPH_LABELS)
-        if all(named):
-            found.add((str(named[0]), str(named[1])))
-        return found
+        seen = body or self.graphs.get(graph)
+        namespace, name = owner(seen) if seen else (None, None)
+        return found | {(namespace, name)} if namespace and name else found
 
 
 def _graph_named_by(name: Name, request: Mapping[str, Any]) -> Name | None:

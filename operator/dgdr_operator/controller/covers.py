@@ -75,7 +75,9 @@ def _of_list(live: object, desired: Sequence[Any], path: tuple[str, ...]) -> Ite
             yield from differences(theirs, ours, (*path[:-1], f"{path[-1]}[{index}]" if path else f"[{index}]"))
 
 
-def _of_merged(live: Sequence[Any], desired: Sequence[Any], keys: Sequence[str], path: tuple[str, ...]) -> Iterator[str]:
+def _of_merged(
+    live: Sequence[Any], desired: Sequence[Any], keys: Sequence[str], path: tuple[str, ...]
+) -> Iterator[str]:
     present = {_identity(item, keys): item for item in live}
     for item in desired:
         identity = _identity(item, keys)

@@ -84,4 +84,10 @@ def _forbidden(message: str) -> ClusterError:
 FORBIDDEN = 403
 TOO_MANY_REQUESTS = 429
 SERVER_FAULT = 500
-MEANINGS: dict[int, type[ClusterError]] = {401: Unauthenticated, 404: NotFound, 408: Unavailable, 409: Conflict, 410: Gone}
+MEANINGS: dict[int, type[ClusterError]] = {
+    401: Unauthenticated,
+    404: NotFound,
+    408: Unavailable,
+    409: Conflict,
+    410: Gone,
+}

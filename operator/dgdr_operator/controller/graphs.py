@@ -31,7 +31,7 @@ def state(graph: Graph) -> State:
     status = graph.get("status") or {}
     generation = graph["metadata"].get("generation")
     observed = status.get("observedGeneration")
-    ready = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), {})
+    ready: Mapping[str, Any] = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), {})
     return State(
         word=status.get("state") or "",
         why=": ".join(filter(None, (ready.get("reason"), ready.get("message")))),

@@ -119,9 +119,7 @@ class Workqueue:
 
     def failed(self, key: Key, *, cap: float, least: float = 0.0) -> float:
         """The work on *key* failed: it comes back after the returned seconds, at most *cap*, at least *least*."""
-        delay = self.ledger.failed(
-            key, self._seconds(), cap=cap, least=least, jitter=random.uniform(-JITTER, JITTER)
-        )
+        delay = self.ledger.failed(key, self._seconds(), cap=cap, least=least, jitter=random.uniform(-JITTER, JITTER))
         self._changed.set()
         return delay
 

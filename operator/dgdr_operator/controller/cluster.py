@@ -1,0 +1,176 @@
+"""The API server behind a dozen calls; the only module that knows the client library.
+
+The library connects, authenticates and renews tokens; requests and answers stay plain JSON, since its typed models
+take seconds for a list of five thousand nodes, and know nothing of custom resources.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import ClientError
+from kubernetes.aio import config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from dgdr_operator.controller import errors, metrics
+
+Object = dict[str, Any]
+
+GROUP = "nvidia.com"
+REQUEST_PLURAL = "dynamographdeploymentrequests"
+GRAPH_PLURAL = "dynamographdeployments"
+APPLY = "application/apply-patch+yaml"
+JSON = "application/json"
+PAGE = 500
+TIMEOUT = 15.0
+"""Seconds for one call; a reconcile has 30."""
+MANAGER = "dgdr-operator"
+STATUS_MANAGER = "dgdr-operator-status"
+"""Field managers: their names are part of every object we ever wrote, so they never change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One resource of the API, as its URLs spell it."""
+
+    group: str
+    version: str
+    plural: str
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection, of one object, or of a part of it."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        place = f"/namespaces/{namespace}" if namespace else ""
+        return root + place + "".join(f"/{part}" for part in (self.plural, name, subresource) if part)
+
+
+NODES = Kind(group="", version="v1", plural="nodes")
+EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
+REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
+
+
+class Cluster:
+    """One connection to an API server. Every method raises ClusterError, and nothing else, when it fails."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls) -> "Cluster":
+        """As the service account of this pod, or as KUBECONFIG says."""
+        configuration = Configuration()
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration)
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+    async def served(self, group: str = GROUP) -> dict[str, tuple[str, ...]]:
+        """The versions in which each kind (plural) of *group* is served; empty if the group is not."""
+        try:
+            found = await self._call("GET", f"/apis/{group}")
+        except errors.NotFound:
+            return {}
+        plurals: dict[str, tuple[str, ...]] = {}
+        for version in (entry["version"] for entry in found["versions"]):
+            for resource in (await self._call("GET", f"/apis/{group}/{version}"))["resources"]:
+                plurals[resource["name"]] = (*plurals.get(resource["name"], ()), version)
+        return plurals
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object:
+        """One object."""
+        return await self._call("GET", kind.path(namespace, name))
+
+    async def pages(self, kind: Kind, namespace: str = "", **query: str) -> AsyncIterator[tuple[list[Object], str]]:
+        """All objects, page by page, each page with the version of the list. Raises Gone when the list has expired."""
+        token = ""
+        while True:
+            asked = {"limit": str(PAGE), **query, **({"continue": token} if token else {})}
+            page = await self._call("GET", kind.path(namespace), asked)
+            metadata = page.get("metadata") or {}
+            yield page.get("items") or [], metadata.get("resourceVersion", "")
+            token = metadata.get("continue", "")
+            if not token:
+                return
+
+    async def apply(self, kind: Kind, body: Mapping[str, Any], *, manager: str, subresource: str = "") -> Object:
+        """Server-side apply of exactly the fields in *body*; fields of others that we name become ours."""
+        metadata = body["metadata"]
+        path = kind.path(metadata["namespace"], metadata["name"], subresource)
+        return await self._call("PATCH", path, {"fieldManager": manager, "force": "true"}, body, APPLY)
+
+    async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
+        """A new object. Raises Conflict if there is one of that name."""
+        return await self._call("POST", kind.path(namespace), {"fieldManager": MANAGER}, body)
+
+    async def may(self, verb: str, kind: Kind, namespace: str = "", subresource: str = "") -> bool:
+        """Whether our own rights allow *verb* on *kind*, in *namespace* or everywhere."""
+        asked = {"verb": verb, "group": kind.group, "resource": kind.plural, "subresource": subresource}
+        spec = {"resourceAttributes": {**asked, **({"namespace": namespace} if namespace else {})}}
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
+        answer = await self._call("POST", REVIEWS.path(), {}, body)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = JSON,
+    ) -> Object:
+        headers = {"Accept": JSON, "Content-Type": content_type}
+        url = f"{path}?{urlencode(query)}" if query else path
+        try:
+            status, headers, text = await self._exchange(method, url, headers, body)
+        except (ClientError, TimeoutError, OSError) as error:
+            metrics.API_CALLS.labels("<error>", method).inc()
+            raise errors.Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
+        metrics.API_CALLS.labels(str(status), method).inc()
+        found = _parsed(text)
+        if status < 400 and isinstance(found, dict):  # noqa: PLR2004 - the first HTTP error
+            return found
+        raise errors.of(status, found, _seconds(headers.get("Retry-After")))
+
+    async def _exchange(
+        self, method: str, url: str, headers: dict[str, str], body: Mapping[str, Any] | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        async with asyncio.timeout(TIMEOUT):
+            request = await self._client.param_serialize(
+                method, url, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = await self._client.call_api(*request[:3], body=request[3])
+            return answer.status, answer.headers, await answer.read()
+
+
+def preferred(kinds: Mapping[str, tuple[str, ...]], plural: str) -> Kind | None:
+    """The kind in v1beta1 where that is served, else in v1alpha1; None where it is not served at all."""
+    for version in ("v1beta1", "v1alpha1"):
+        if version in kinds.get(plural, ()):
+            return Kind(group=GROUP, version=version, plural=plural)
+    return None
+
+
+def kind_of(kind: Kind, body: Mapping[str, Any]) -> Kind:
+    """*kind* in the version that *body* is written in."""
+    return replace(kind, version=str(body["apiVersion"]).rpartition("/")[2])
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.decode(errors="replace")
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isdigit() else 0.0

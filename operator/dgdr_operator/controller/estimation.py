@@ -1,0 +1,184 @@
+"""The journey in other processes: cached by its inputs, one flight per question, with a time limit.
+
+The main process never imports the estimator: numbers stay out of its memory, and its event loop stays free.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+from dgdr_operator.controller import metrics
+from dgdr_operator.controller.answers import Answer, Refused, Working
+from dgdr_operator.controller.cache import name_of
+from dgdr_operator.controller.clock import Clock
+from dgdr_operator.controller.recall import request_hash, stamped
+from dgdr_operator.controller.workqueue import Key
+from dgdr_operator.inventory import Inventory
+from dgdr_operator.settings import Settings
+from dgdr_operator.status import Planned
+
+log = logging.getLogger(__name__)
+
+SLOT = "dgdr_operator.controller.slot"
+LIMIT = 60.0
+"""Seconds one plan may take before its process is killed; a warm search takes a tenth of one."""
+ANSWERS_KEPT = 4096
+TRIES = 2
+SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Set before the first child starts: numpy would otherwise start a thread per core in each of them."""
+
+Question = tuple[Key, str, str]
+"""Whose request, the digest of what it says, the digest of the nodes: equal questions have equal answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One question with all it takes to answer it."""
+
+    question: Question
+    body: Mapping[str, Any]
+    nodes: Inventory | None
+    settings: Settings
+
+
+def _errand(job: Job) -> Planned | Refused:
+    """Runs in the child, which alone knows the estimator."""
+    plan: Callable[..., Planned | Refused] = import_module(SLOT).plan
+    return plan(job.body, job.nodes, job.settings)
+
+
+class Slot:
+    """One process that answers one job at a time, and is replaced when it dies or hangs."""
+
+    def __init__(self, limit: float = LIMIT, errand: Callable[[Job], Planned | Refused] = _errand) -> None:
+        self._limit = limit
+        self._errand = errand
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([SLOT])
+        self._executor = self._fresh()
+
+    def _fresh(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(max_workers=1, mp_context=self._context)
+
+    async def answer(self, job: Job) -> Planned | Refused:
+        """The answer, or a refusal that says that the estimator crashed twice or took too long."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._run(job)
+            except TimeoutError:
+                self._replace("timeout")
+                return Refused(why="timed-out", message=f"planning took longer than {self._limit:g} s")
+            except BrokenProcessPool:
+                log.warning("an estimator process died", extra={"key": "/".join(job.question[0]), "attempt": attempt})
+                self._replace("crash")
+        return Refused(
+            why="crashed", message=f"the estimator died {TRIES} times while planning; edit the request to retry"
+        )
+
+    async def _run(self, job: Job) -> Planned | Refused:
+        loop = asyncio.get_running_loop()
+        self._pid = await loop.run_in_executor(self._executor, os.getpid)
+        async with asyncio.timeout(self._limit):
+            return await loop.run_in_executor(self._executor, self._errand, job)
+
+    def _replace(self, why: str) -> None:
+        metrics.ESTIMATOR_RESTARTS.labels(why).inc()
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor = self._fresh()
+
+    async def warm(self) -> None:
+        """Starts the process and lets it import the estimator."""
+        loop = asyncio.get_running_loop()
+        self._pid = await loop.run_in_executor(self._executor, os.getpid)
+
+    def close(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._replace("close")
+        self._executor.shutdown(wait=False)
+
+
+class Estimation:
+    """Answers at once: from memory, or that it is being worked on; a finished answer rings its key."""
+
+    def __init__(self, slots: int, settings: Settings, ring: Callable[[Key], None], clock: Clock) -> None:
+        self._settings = settings
+        self._ring = ring
+        self._clock = clock
+        self._slots = [Slot() for _ in range(slots)]
+        self._answers: OrderedDict[Question, Planned | Refused] = OrderedDict()
+        self._started: dict[Question, float] = {}
+        self._latest: dict[Key, Question] = {}
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+
+    def use(self, settings: Settings) -> None:
+        """Plans by other settings from now on."""
+        self._settings = settings
+        self._answers.clear()
+
+    def answer(self, request: Mapping[str, Any], nodes: Inventory | None) -> Answer:
+        """What is known about *request*; never waits."""
+        key, said = name_of(request), request_hash(request)
+        question = (key, said, nodes.hash if nodes else "")
+        known = self._answers.get(question)
+        if known is not None:
+            metrics.ESTIMATOR_HITS.inc()
+            self._answers.move_to_end(question)
+            return known
+        self._latest[key] = question
+        if question not in self._started:
+            metrics.ESTIMATOR_MISSES.inc()
+            self._started[question] = self._clock.seconds()
+            body = {name: request[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in request}
+            self._jobs.put_nowait(Job(question=question, body=body, nodes=nodes, settings=self._settings))
+        return Working(seconds=self._clock.seconds() - self._started[question])
+
+    def forget(self, key: Key) -> None:
+        """The request is gone; a job of it that has not begun never will."""
+        self._latest.pop(key, None)
+
+    async def work(self) -> None:
+        """Answers jobs for ever, one per slot at a time."""
+        async with asyncio.TaskGroup() as group:
+            for slot in self._slots:
+                group.create_task(self._serve(slot))
+
+    async def _serve(self, slot: Slot) -> None:
+        await slot.warm()
+        while True:
+            job = await self._jobs.get()
+            key = job.question[0]
+            if self._latest.get(key) == job.question:
+                self._keep(job, await self._timed(slot, job))
+                self._ring(key)
+            self._started.pop(job.question, None)
+
+    async def _timed(self, slot: Slot, job: Job) -> Planned | Refused:
+        began = self._clock.seconds()
+        answer = await slot.answer(job)
+        result = answer.why if isinstance(answer, Refused) else "planned"
+        metrics.ESTIMATOR_SECONDS.labels(result).observe(self._clock.seconds() - began)
+        return answer
+
+    def _keep(self, job: Job, answer: Planned | Refused) -> None:
+        if isinstance(answer, Planned):
+            answer = replace(answer, graph=stamped(answer.graph, job.question[1]))
+        self._answers[job.question] = answer
+        while len(self._answers) > ANSWERS_KEPT:
+            self._answers.popitem(last=False)
+
+    def close(self) -> None:
+        """Ends the processes."""
+        for slot in self._slots:
+            slot.close()

@@ -1,0 +1,34 @@
+"""What the controller says to whoever reads its log: one JSON object a line, in UTC."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+FIELDS = ("key", "phase", "reason", "seconds", "graph", "attempt")
+"""Names that a log call may add through `extra`."""
+
+
+class JsonLines(logging.Formatter):
+    """One line per record: time, level, logger, message, the extra fields, and a traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        said = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        said |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str)
+
+
+def start(level: str) -> None:
+    """From here on everything logged goes to standard error; the watch library speaks up only when it must."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in ("kopf", "asyncio", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.ERROR if name == "kopf" else logging.WARNING)

@@ -1,0 +1,68 @@
+"""The journey in a process of its own: a request's body and the inventory in, an answer out, never an exception."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from dgdr_operator import inventory, journey, refusal, spec
+from dgdr_operator.controller.answers import Refused
+from dgdr_operator.errors import InvalidSpec, JourneyError
+from dgdr_operator.inventory import Inventory
+from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.settings import Settings
+from dgdr_operator.status import Planned
+from dgdr_operator.units import MILLISECOND
+from estimator.errors import EstimatorError, InvalidWorkload, NoFeasibleCandidate
+from estimator.estimates import Estimate, Infeasible
+from perf_db.catalog import Catalog
+from perf_db.errors import PerfDbError
+
+FEASIBLE = {"memory": "DoesNotFit", "gpus": "OverBudget", "load": "OverBudget"}
+"""Reason of the condition Feasible by the constraint that binds; InfeasibleSLA for all others."""
+
+
+@cache
+def catalog() -> Catalog:
+    """The measurements, opened once per process."""
+    return Catalog()
+
+
+def plan(body: Mapping[str, Any], nodes: Inventory | None, settings: Settings) -> Planned | Refused:
+    """The answer to the request in *body*."""
+    try:
+        request, _ = inventory.complete(spec.read(body), nodes)
+    except InvalidSpec as error:
+        return Refused(why="invalid", message=str(error))
+    return _answer(request, nodes, settings)
+
+
+def _answer(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Planned | Refused:
+    try:
+        made = journey.plan(request, nodes, catalog(), settings)
+    except InvalidSpec as error:
+        return Refused(why="invalid", message=str(error))
+    except InvalidWorkload as error:
+        return Refused(why="invalid", message=f"spec: {error}")
+    except NoFeasibleCandidate as error:
+        return _infeasible(request, error.report)
+    except (JourneyError, EstimatorError, PerfDbError) as error:
+        said = str(error)
+        return Refused(why="unsupported", message=said if said.startswith("unsupported") else f"unsupported: {said}")
+    fabric = (made.fabric.ready, made.fabric.reason, made.fabric.message)
+    return Planned(graph=made.graph, summary=summary(made.outcome.choice, made.request), fabric=fabric)
+
+
+def _infeasible(request: DeploymentRequest, report: Infeasible) -> Refused:
+    reason = FEASIBLE.get(report.binding, "InfeasibleSLA")
+    return Refused(why="infeasible", message=refusal.line(request, report), feasible=reason)
+
+
+def summary(estimate: Estimate, request: DeploymentRequest) -> str:
+    """One sentence of numbers: what was chosen and what it is predicted to do."""
+    latency, load = estimate.latency, estimate.load
+    itl = f", itl {latency.itl / MILLISECOND:.3g} ms" if latency.itl else ""
+    return (
+        f"{estimate.backend} {estimate.backend_version} {estimate} on {estimate.gpus} x {request.hardware.gpu_sku}: "
+        f"ttft {latency.ttft / MILLISECOND:.3g} ms{itl}, {estimate.tokens_per_second_per_gpu:.4g} tokens/s/GPU "
+        f"at {load.concurrency} concurrent requests"
+    )

@@ -1,0 +1,76 @@
+"""The full list, now and then: finds what a watch missed, deletions above all."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller.apply import Kinds
+from dgdr_operator.controller.cache import Cache, Name, Object, Shelf
+from dgdr_operator.controller.cluster import Cluster, Kind
+from dgdr_operator.controller.workqueue import Key
+
+log = logging.getLogger(__name__)
+
+PERIOD = 600.0
+"""Seconds between two sweeps, give or take a fifth, so that replicas do not sweep in step."""
+RETRY = 2.0
+PAGED_TRIES = 3
+
+
+class Sweep:
+    """Compares the cache with the lists, and rings every request."""
+
+    def __init__(self, cluster: Cluster, cache: Cache, kinds: Kinds, namespace: str | None) -> None:
+        self.swept = False
+        self._cluster = cluster
+        self._cache = cache
+        self._kinds = kinds
+        self._namespace = namespace or ""
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Sweep soon: something may have been missed."""
+        self._asked.set()
+
+    async def watch(self, ring: Callable[[Key], None]) -> None:
+        """Sweeps for ever: at once, when asked, and every ten minutes."""
+        while True:
+            self._asked.clear()
+            pause = PERIOD * random.uniform(0.8, 1.2)
+            try:
+                await self.once(ring)
+            except errors.ClusterError as error:
+                log.warning("the sweep failed: %s", error)
+                pause = RETRY
+            try:
+                async with asyncio.timeout(pause):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+
+    async def once(self, ring: Callable[[Key], None]) -> None:
+        """One sweep. Raises ClusterError."""
+        graphs = await self._compare(self._kinds.graph, self._cache.graphs)
+        requests = await self._compare(self._kinds.request, self._cache.requests)
+        if self.swept:
+            metrics.GHOSTS.inc(len(graphs) + len(requests))
+        self.swept = True
+        for key in {*self._cache.requests, *requests}:
+            ring(key)
+
+    async def _compare(self, kind: Kind, shelf: Shelf) -> set[Name]:
+        found, version = await self._list(kind)
+        return shelf.replace(found, int(version) if version.isdigit() else None)
+
+    async def _list(self, kind: Kind) -> tuple[list[Object], str]:
+        """All objects and the version of the list; begun again when its pages expire, in one piece the last time."""
+        for attempt in range(1, PAGED_TRIES + 1):
+            query = {"limit": "0"} if attempt == PAGED_TRIES else {}
+            try:
+                pages = [page async for page in self._cluster.pages(kind, self._namespace, **query)]
+            except errors.Gone:
+                continue
+            return [body for page, _ in pages for body in page], pages[-1][1]
+        raise errors.Gone(f"the list of {kind.plural} expired {PAGED_TRIES} times")
