@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from dgdr_operator.cli import engines, options, question
-from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser
+from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.report import answer, document, refused
-from estimator.errors import NoFeasibleCandidate
+from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from perf_db.catalog import Catalog
 
 _MOST_RANKS = 1000
@@ -30,28 +30,29 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Search, write, print; the exit code says whether there is a plan."""
+    try:
+        return _answer(flags)
+    except InvalidWorkload as problem:
+        raise UsageError(f"--{question.flag(problem.field)} must be {problem.allowed}, not {problem.value}") from None
+
+
+def _answer(flags: argparse.Namespace) -> int:
     started = time.perf_counter()
     catalog = Catalog()
     asked, problems = question.read(flags, catalog)
     paper = options.paper_of(sys.stdout)
+    as_json = flags.output == "json"
     try:
         outcome = engines.ask(problems, catalog)
     except NoFeasibleCandidate as refusal:
-        elapsed = time.perf_counter() - started
-        as_json = flags.output == "json"
-        text = (
-            document.infeasible(asked, refusal.report, elapsed)
-            if as_json
-            else refused.page(asked, refusal.report, paper)
-        )
-        sys.stdout.write(text)
+        elapsed, report = time.perf_counter() - started, refusal.report
+        sys.stdout.write(document.infeasible(asked, report, elapsed) if as_json else refused.page(asked, report, paper))
         return INFEASIBLE
     elapsed = time.perf_counter() - started
     if flags.save_dir is not None:
         # Building manifests needs YAML and the request's schema, which a plain question has no use for.
         importlib.import_module("dgdr_operator.cli.saving").save(flags.save_dir, asked, outcome)
-    text = document.feasible(asked, outcome, elapsed) if flags.output == "json" else answer.page(asked, outcome, paper)
-    sys.stdout.write(text)
+    sys.stdout.write(document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper))
     return FEASIBLE
 
 
@@ -60,5 +61,5 @@ def _add_output(parser: Parser) -> None:
     ranks = options.whole("plan", _MOST_RANKS)
     group.add_argument("--top", metavar="N", type=ranks, default=5, help="plans to show of each mode (5)")
     form = options.one_of(("table", "json"))
-    group.add_argument("--output", type=form, default="table", help="table or json (default table)")
+    group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
     group.add_argument("--save-dir", metavar="DIR", type=Path, help="write manifests, tables and the report there")

@@ -20,6 +20,7 @@ DEFAULT_TTFT = 2000.0
 DEFAULT_ITL = 30.0
 DEFAULT_ISL = 4000
 DEFAULT_OSL = 1000
+_FLAGS = {"e2eLatency": "request-latency", "requestRate": "request-rate", "totalGpus": "total-gpus"}
 
 
 def add_flags(parser: Parser) -> None:
@@ -50,6 +51,11 @@ def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Probl
     return asked, [dataclasses.replace(problem, backend=one.pack.backend) for one in packs]
 
 
+def flag(field: str) -> str:
+    """The flag that sets *field* of a request, without its dashes."""
+    return _FLAGS.get(field, field)
+
+
 def _add_hardware(parser: Parser) -> None:
     group = parser.add_argument_group("what to serve, and on what")
     model = "Hugging Face name, or a directory with its config.json"
@@ -58,11 +64,13 @@ def _add_hardware(parser: Parser) -> None:
     gpus = options.whole("GPU", MOST_GPUS)
     group.add_argument("--total-gpus", metavar="N", required=True, type=gpus, help="GPUs there are; never exceeded")
     engine = options.one_of(BACKENDS)
-    group.add_argument("--backend", type=engine, default="auto", help=f"{', '.join(BACKENDS)} (auto tries all)")
+    group.add_argument(
+        "--backend", type=engine, metavar="NAME", default="auto", help=f"{', '.join(BACKENDS)} (auto tries all)"
+    )
     version = "version of the measurements (newest; older ones stand in, and it is said)"
     group.add_argument("--backend-version", metavar="V", help=version)
     cache = options.one_of(("auto", "bf16", "fp8"))
-    group.add_argument("--kv-cache-dtype", type=cache, default="auto", help="auto, bf16 or fp8 (default auto)")
+    group.add_argument("--kv-cache-dtype", type=cache, metavar="TYPE", default="auto", help="auto, bf16 or fp8 (auto)")
 
 
 def _add_workload(parser: Parser) -> None:

@@ -115,5 +115,6 @@ def evidence(estimate: Estimate) -> str:
 
 
 def _frontier(asked: Asked, outcome: Outcome, paper: Paper) -> list[str]:
-    lines = chart.pareto(outcome.frontier, outcome.choice, asked.targets.itl, paper)
+    points = (*outcome.frontier, *outcome.aggregated, *outcome.disaggregated)
+    lines = chart.pareto(points, outcome.choice, asked.targets.itl, paper)
     return ["", *heading("Frontier", paper), *lines] if lines else []

@@ -44,8 +44,10 @@ def pareto(points: Sequence[Estimate], chosen: Estimate | None, itl: float | Non
     across, upward = _scales(shown, target)
     canvas = Canvas(_columns(paper), _ROWS, paper)
     places = {id(point): _place(point, across, upward, canvas) for point in shown}
-    for mode in _MODES:
-        _draw(canvas, [places[id(point)] for point in shown if point.mode == mode], marks.of(mode))
+    for start, end in pairwise(_edge(list(places.values()))):
+        canvas.line(start, end)
+    for point in shown:
+        canvas.mark(places[id(point)], marks.of(point.mode))
     for point in shown:
         if point == chosen:
             canvas.mark(places[id(point)], marks.chosen)
@@ -74,13 +76,6 @@ def _place(point: Estimate, across: Scale, upward: Scale, canvas: Canvas) -> tup
     return across.cell(speed, canvas.dots[0]), upward.cell(rate, canvas.dots[1])
 
 
-def _draw(canvas: Canvas, places: list[tuple[int, int]], mark: str) -> None:
-    for start, end in pairwise(_edge(places)):
-        canvas.line(start, end)
-    for place in places:
-        canvas.mark(place, mark)
-
-
 def _edge(places: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Those places that nothing both faster and higher outdoes, fastest first."""
     highest = -1
@@ -93,7 +88,7 @@ def _edge(places: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 def _framed(rows: list[str], across: Scale, upward: Scale, paper: Paper) -> Iterator[str]:
     side, corner, flat = ("│", "└", "─") if paper.unicode else ("|", "+", "-")
     labels = {len(rows) - 1 - upward.cell(tick, len(rows)): figures.short(tick) for tick in upward.ticks()}
-    yield "tokens/s/GPU"
+    yield "tokens/s/GPU (up) over tokens/s/user (right)"
     for index, row in enumerate(rows):
         yield f"{labels.get(index, ''):>{_MARGIN}} {side}{row}".rstrip()
     columns = len(rows[0])
@@ -102,15 +97,12 @@ def _framed(rows: list[str], across: Scale, upward: Scale, paper: Paper) -> Iter
 
 
 def _axis(across: Scale, columns: int) -> str:
-    title = "tokens/s/user"
-    line = [" "] * (columns + len(title) + 2)
-    last = columns - len(title) - 2
+    line = [" "] * columns
     for tick in across.ticks():
         label = figures.short(tick)
-        start = across.cell(tick, columns)
-        if start + len(label) < last and (start == 0 or line[start - 1] == " "):
+        start = min(across.cell(tick, columns), columns - len(label))
+        if all(cell == " " for cell in line[max(start - 1, 0) : start + len(label)]):
             line[start : start + len(label)] = label
-    line[columns - len(title) : columns] = title
     return f"{'':>{_MARGIN + 2}}{''.join(line)}".rstrip()
 
 

@@ -32,7 +32,9 @@ def page(asked: Asked, report: Infeasible, paper: Paper) -> str:
         lines += facts("Nearest", [_described(report.nearest)], paper)
     if report.needed_bytes is not None:
         lines += facts("Memory", [_needed(asked, report.needed_bytes)], paper)
-    lines += facts("Relax", [suggestion(relaxation) for relaxation in report.relaxations], paper)
+    lines += facts(
+        "Relax", [suggestion(relaxation) for relaxation in report.relaxations] or _together(asked, report), paper
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -58,6 +60,24 @@ def _up(value: float) -> float:
     """The least number of four significant digits that is not below *value* (above zero)."""
     unit = 10.0 ** (floor(log10(value)) - 3)
     return ceil(value / unit) * unit
+
+
+def _together(asked: Asked, report: Infeasible) -> list[str]:
+    """What the nearest point asks for, where loosening one target alone is not enough."""
+    if report.nearest is None:
+        return []
+    latency = report.nearest.latency
+    pairs = (
+        ("ttft", asked.targets.ttft, latency.ttft),
+        ("itl", asked.targets.itl, latency.itl),
+        ("e2eLatency", asked.targets.e2e, latency.request),
+    )
+    changes = [
+        f"{_FLAG[knob]} {figures.short(_up(value / MILLISECOND))}"
+        for knob, target, value in pairs
+        if target is not None and value is not None and value > target
+    ]
+    return [f"{' '.join(changes)} together: the nearest plan"] if changes else []
 
 
 def _counts(report: Infeasible) -> list[str]:
