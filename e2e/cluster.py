@@ -57,10 +57,11 @@ class Cluster:
 
     def kubectl(self, *arguments: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002 -- the word that subprocess.run uses
         """Runs kubectl as the administrator, or as *kubeconfig* says; answers with stdout, raises KubectlFailed."""
+        login = {"KUBECONFIG": str(kubeconfig or self.kubeconfig), "KUBECACHEDIR": str(self.folder / "kubectl")}
         done = subprocess.run(
             [self.program, *arguments],
             input=input,
-            env={**os.environ, "KUBECONFIG": str(kubeconfig or self.kubeconfig)},
+            env={**os.environ, **login},
             capture_output=True,
             text=True,
             check=False,

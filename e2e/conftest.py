@@ -12,9 +12,10 @@ import yaml
 
 from e2e import backends, definitions
 from e2e.cluster import Cluster, Identity
+from e2e.controlplane.build import BuildError
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
-from e2e.processes import tail
+from e2e.processes import NotReady, tail
 
 HERE = Path(__file__).parent
 LOGS = pytest.StashKey[list[Path]]()
@@ -25,7 +26,11 @@ StartOperator = Callable[..., OperatorProcess]
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A real API server; see e2e/backends.py for which."""
-    with backends.choose(tmp_path_factory.mktemp("cluster")) as running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(backends.choose(tmp_path_factory.mktemp("cluster")))
+        except (BuildError, NotReady) as error:
+            pytest.fail(str(error), pytrace=False)
         request.config.stash.setdefault(LOGS, []).extend(running.logs)
         yield running
 

@@ -133,7 +133,6 @@ def _foreign(cluster: Cluster) -> list[str]:
 
 
 def _wait_served(cluster: Cluster, version: str) -> None:
-    names = [f"crd/{kind}.nvidia.com" for kind in KINDS]
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    """Waits until objects of both kinds can be listed, which is later than the definitions being accepted."""
     for kind in KINDS:
         eventually(partial(_serves, cluster, kind, version), f"{kind} {version} to be served")
