@@ -1,8 +1,8 @@
 """Times between and beyond measured points; vectorised, and never silently outside the measured hull.
 
-Every function returns `(seconds, provenance)` of the shape of its query. An exact hit keeps the class of its row, a blend of
-rows is INTERPOLATED or the worst class among its rows, and anything beyond the rows is EXTRAPOLATED by holding the
-utilisation (speed of light / time) of the nearest row. Latency itself is never extrapolated linearly.
+Every function returns `(seconds, provenance)` of the shape of its query. An exact hit keeps the class of its row, a
+blend of rows is INTERPOLATED or the worst class among its rows, and anything beyond the rows is EXTRAPOLATED by holding
+the utilisation (speed of light / time) of the nearest row. Latency itself is never extrapolated linearly.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _EXTRAPOLATED = np.uint8(Provenance.EXTRAPOLATED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Between:
-    """Where queries lie on an axis: neighbours *low* and *high*, the *share* of high, and which queries are *outside*."""
+    """Where queries lie on an axis: neighbours *low* and *high*, the *share* of high, which queries are *outside*."""
 
     low: NDArray[np.intp]
     high: NDArray[np.intp]
@@ -43,8 +43,8 @@ class _Between:
 def along(curve: Grid, x: FloatArray, sol: LineLight) -> Priced:
     """Piecewise linear along the only axis of *curve*; beyond it the utilisation of the edge is held.
 
-    Above the last point the utilisation is the median of the last three points, though never so high that time would fall;
-    below the first it is the first one's. Shapes: *x* any. Raises EmptyGrid if *curve* has no measured point.
+    Above the last point the utilisation is the median of the last three points, though never so high that time would
+    fall; below the first it is the first one's. Shapes: *x* any. Raises EmptyGrid if *curve* has no measured point.
     """
     axis, times, classes = _measured(curve)
     place = _between(axis, x)
@@ -89,7 +89,7 @@ def gemm(grid: Grid, n: float, k: float, m: FloatArray, sol: GemmLight) -> Price
 
 
 def surface(grid: Grid, at: tuple[FloatArray, ...], sol: SurfaceLight, *, square_root: str | None = None) -> Priced:
-    """Multilinear over any grid, one query array per axis (they broadcast); axis *square_root* is linear in sqrt(time).
+    """Multilinear over any grid, one broadcasting query per axis; axis *square_root* is linear in sqrt(time).
 
     Holes keep the utilisation of the nearest measured cell and are EXTRAPOLATED, like everything beyond the axes.
     Raises EmptyGrid.
@@ -108,8 +108,9 @@ def surface(grid: Grid, at: tuple[FloatArray, ...], sol: SurfaceLight, *, square
 
 
 def complete(grid: Grid, sol: SurfaceLight) -> Grid:
-    """The same grid without holes: a hole has the utilisation of the nearest measured cell, first towards smaller sizes.
+    """The same grid without holes: a hole has the utilisation of its nearest smaller cell.
 
+    Utilisation grows with size, so where two axes offer a smaller cell the better utilised one is closer to the truth.
     Filled cells are EXTRAPOLATED. Raises EmptyGrid if nothing was measured.
     """
     hole = np.isnan(grid.seconds)
@@ -118,11 +119,9 @@ def complete(grid: Grid, sol: SurfaceLight) -> Grid:
     if hole.all():
         raise EmptyGrid(grid.names)
     light = np.broadcast_to(sol(*np.meshgrid(*grid.axes, indexing="ij", sparse=True)), grid.seconds.shape)
-    slowness = grid.seconds / light
-    classes = grid.provenance.copy()
-    for backwards in (False, True):
-        for axis in reversed(range(slowness.ndim)):
-            slowness, classes = _carry(slowness, classes, axis, backwards=backwards)
+    slowness, classes = _carry_least(grid.seconds / light, grid.provenance)
+    for axis in reversed(range(slowness.ndim)):
+        slowness, classes = _carry(slowness, classes, axis, backwards=True)
     seconds = np.where(hole, slowness * light, grid.seconds)
     return Grid(names=grid.names, axes=grid.axes, seconds=seconds, provenance=_worst(classes, hole))
 
@@ -132,8 +131,8 @@ def context_attention(
 ) -> Priced:
     """Prefill attention over axes ("num_key_value_heads", "num_heads", "batch_size", "isl"); *heads* = (query, key-value).
 
-    Linear in batch and heads, linear in sqrt(time) along isl. Multi-head rows (query = key-value) interpolate along the
-    diagonal. A key-value head count without rows takes the nearest lower one, corrected by the ratio of speeds of light.
+    Linear in batch and heads, linear in sqrt(time) along isl. Multi-head rows (query = key-value) interpolate along
+    the diagonal. A key-value head count without rows takes the nearest lower one, scaled by the speeds of light.
     Raises EmptyGrid.
     """
     return _attention(grid, heads, (batch, isl), sol, "isl")
@@ -261,6 +260,19 @@ def _blend(grid: Grid, places: list[_Between], powers: list[float], corner: tupl
     share = place.share.reshape(place.share.shape + (1,) * (low.ndim - place.share.ndim))
     seconds = (low**power * (1.0 - share) + high**power * share) ** (1.0 / power)
     return seconds, _class_of(low_class, high_class, share)
+
+
+def _carry_least(slowness: FloatArray, classes: ClassArray) -> Priced:
+    """Fill holes from smaller sizes, the least slow neighbour of all axes, until nothing moves any more."""
+    for _ in range(slowness.ndim):
+        best, known = np.where(np.isnan(slowness), np.inf, slowness), classes
+        for axis in range(slowness.ndim):
+            carried, carried_classes = _carry(slowness, classes, axis, backwards=False)
+            better = np.isnan(slowness) & (np.nan_to_num(carried, nan=np.inf) < best)
+            best = np.where(better, carried, best)
+            known = np.where(better, carried_classes, known)
+        slowness, classes = np.where(np.isinf(best), np.nan, best), known
+    return slowness, classes
 
 
 def _carry(slowness: FloatArray, classes: ClassArray, axis: int, *, backwards: bool) -> Priced:
