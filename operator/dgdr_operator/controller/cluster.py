@@ -131,7 +131,7 @@ class Cluster:
         headers = {"Accept": JSON, "Content-Type": content_type}
         url = f"{path}?{urlencode(query)}" if query else path
         try:
-            status, headers, text = await self._exchange(method, url, headers, body)
+            status, answered, text = await self._exchange(method, url, headers, body)
         except (ClientError, TimeoutError, OSError) as error:
             metrics.API_CALLS.labels("<error>", method).inc()
             raise errors.Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
@@ -139,7 +139,7 @@ class Cluster:
         found = _parsed(text)
         if status < 400 and isinstance(found, dict):  # noqa: PLR2004 - the first HTTP error
             return found
-        raise errors.of(status, found, _seconds(headers.get("Retry-After")))
+        raise errors.of(status, found, _seconds(answered.get("Retry-After")))
 
     async def _exchange(
         self, method: str, url: str, headers: dict[str, str], body: Mapping[str, Any] | None

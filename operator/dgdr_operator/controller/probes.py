@@ -1,6 +1,6 @@
 """/healthz, /readyz and /metrics."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -32,7 +32,7 @@ async def serve(address: str, port: int, checks: Checks) -> web.AppRunner:
     return runner
 
 
-def _answering(check: Check) -> Callable[[web.Request], object]:
+def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_: web.Request) -> web.Response:
         wrong = check()
         return web.Response(text=wrong or "ok", status=503 if wrong else 200)

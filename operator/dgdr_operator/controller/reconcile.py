@@ -96,7 +96,8 @@ class Reconciler:
         world = World(request=request, graph=await self._graph(request, answer), trouble=self._troubles.get(key))
         wanted = decide.actions(world, answer, now=tools.clock.timestamp())
         for action in wanted:
-            await self._perform(key, request, action)
+            if not await self._performed(key, request, action):
+                break
         return any(isinstance(action, ApplyStatus | ApplyGraph) for action in wanted)
 
     async def _graph(self, request: Object, answer: Answer) -> Object | None:
@@ -110,24 +111,28 @@ class Reconciler:
             graph = await self._tools.hands.look(namespace, name)
         return graph
 
-    async def _perform(self, key: Key, request: Object, action: Action) -> None:
+    async def _performed(self, key: Key, request: Object, action: Action) -> bool:
+        """Does it; False if the cluster refused it, so that what would have followed is not done."""
         tools = self._tools
         match action:
             case ApplyStatus(status=status):
                 await tools.hands.write_status(request, status)
                 log.info("now %s", status["phase"], extra={"key": "/".join(key), "phase": status["phase"]})
             case ApplyGraph():
-                await self._write_graph(key, request, action)
+                return await self._graph_written(key, request, action)
             case Announce():
                 await events.announce(tools.cluster, request, action)
             case LookAgain(after=after):
                 tools.queue.add_after(key, after)
+        return True
 
-    async def _write_graph(self, key: Key, request: Object, action: ApplyGraph) -> None:
-        """Writes it, and remembers what the cluster has against it."""
+    async def _graph_written(self, key: Key, request: Object, action: ApplyGraph) -> bool:
+        """Writes it, and remembers what the cluster has against it. A taken name shows in the world by itself."""
         try:
             await self._tools.hands.write_graph(request, action)
-        except (errors.Rejected, errors.NameTaken) as error:
+        except errors.NameTaken:
+            return False
+        except errors.Rejected as error:
             self._troubles[key] = Trouble(kind="rejected", message=error.message, graph=action.graph)
         except errors.Denied as error:
             self._troubles[key] = Trouble(kind="denied", message=error.message, graph=action.graph)
@@ -135,6 +140,8 @@ class Reconciler:
         else:
             self._troubles.pop(key, None)
             log.info("graph %s written", action.graph["metadata"]["name"], extra={"key": "/".join(key)})
+            return True
+        return False
 
     def _ask_again(self, key: Key) -> None:
         self._troubles.pop(key, None)

@@ -15,7 +15,7 @@ from dgdr_operator.units import MILLISECOND
 from estimator.errors import EstimatorError, InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Estimate, Infeasible
 from perf_db.catalog import Catalog
-from perf_db.errors import PerfDbError
+from perf_db.errors import PerfDatabaseError
 
 FEASIBLE = {"memory": "DoesNotFit", "gpus": "OverBudget", "load": "OverBudget"}
 """Reason of the condition Feasible by the constraint that binds; InfeasibleSLA for all others."""
@@ -45,7 +45,7 @@ def _answer(request: DeploymentRequest, nodes: Inventory | None, settings: Setti
         return Refused(why="invalid", message=f"spec: {error}")
     except NoFeasibleCandidate as error:
         return _infeasible(request, error.report)
-    except (JourneyError, EstimatorError, PerfDbError) as error:
+    except (JourneyError, EstimatorError, PerfDatabaseError) as error:
         said = str(error)
         return Refused(why="unsupported", message=said if said.startswith("unsupported") else f"unsupported: {said}")
     fabric = (made.fabric.ready, made.fabric.reason, made.fabric.message)
