@@ -19,7 +19,7 @@ COLLECTIVES = "nccl"
 _FILE = re.compile(r"(?P<backend>[a-z]+)-(?P<version>.+)\.zip")
 _RELEASE = re.compile(r"v?(?P<release>\d+(?:\.\d+)*)")
 _SUFFIX = re.compile(r"(?P<stage>dev|a|b|rc|post)\.?(?P<number>\d*)")
-# A development build precedes its release candidates, these the release itself, and a post-release follows it (PEP 440).
+# A development build precedes its release candidates, these the release, and a post-release follows it (PEP 440).
 _STAGES = {"dev": -4, "a": -3, "b": -2, "rc": -1, "": 0, "post": 1}
 
 

@@ -1,7 +1,7 @@
 """How numbers become few bytes: times as 16-bit logarithms, sorted keys as differences, runs as pairs.
 
-A time of s seconds is stored as c = round(1500 * (log2(s) + 30)), 1 <= c <= 65534; 0 stands for exactly 0 and 65535 for a
-missing value. Neighbouring codes are 2^(1/1500) apart, so no time is off by more than 2^(1/3000) - 1 = 0.023 %.
+A time of s seconds is stored as c = round(1500 * (log2(s) + 30)), 1 <= c <= 65534; 0 stands for exactly 0 and 65535
+for a missing value. Neighbouring codes are 2^(1/1500) apart, so no time is off by more than 2^(1/3000) - 1 = 0.023 %.
 """
 
 from itertools import groupby
@@ -29,7 +29,7 @@ _TIMES = _all_times()
 
 
 def encode_times(seconds: ArrayLike) -> TimeCodes:
-    """Codes of *seconds*, NaN for missing. Raises ValueError for a time that has no code (negative, over 3.6 h, under 1 ns)."""
+    """Codes of *seconds*, NaN for missing. Raises ValueError for a negative time, one over 3.6 h or under 1 ns."""
     times = np.asarray(seconds, dtype=np.float64)
     codes = np.full(times.shape, MISSING, dtype=np.uint16)
     codes[times == 0] = ZERO

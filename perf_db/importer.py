@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as csv
-import pyarrow.parquet as parquet
+from pyarrow import csv, parquet
 
 from perf_db import reading, repair
 from perf_db.catalog import COLLECTIVES, SHIPPED, Catalog, age
 from perf_db.codec import WORST_ERROR
 from perf_db.errors import BadSource
-from perf_db.pack import Content, PackName, to_bytes
+from perf_db.pack import Content, Pack, PackName, to_bytes
 from perf_db.provenance import Source
 from perf_db.sources import Member, Package
 from perf_db.table import Table
@@ -91,24 +90,41 @@ def import_packs(sources: Sequence[Path], wanted: Wanted, out: Path) -> tuple[Im
     for path in sources:
         package = Package(path)
         packs = {name: _read(package, name) for name in _choose(package, wanted)}
-        measured = {
-            name: {title: found.reading.table for title, found in tables.items()} for name, tables in packs.items()
-        }
-        repairs = repair.repair(measured, facts)
+        measured = {name: _tables(found) for name, found in packs.items()}
+        repairs = repair.repair(measured, _siblings(package, out), facts)
         report += [_write(package, name, packs[name], repairs[name], out) for name in packs]
     if not report:
         raise BadSource(", ".join(map(str, sources)), f"nothing in it matches {asdict(wanted)}")
     return tuple(report)
 
 
+def _tables(found: Mapping[str, _Found]) -> Mapping[str, Table]:
+    return {title: one.reading.table for title, one in found.items()}
+
+
+def _siblings(package: Package, out: Path) -> Mapping[PackName, Mapping[str, Table]]:
+    """The measured GEMM rows of packs already in *out* that came from the same package."""
+    catalog = Catalog(out)
+    opened = (catalog.open(name, repaired=False) for name in catalog.packs())
+    return {
+        pack.name: {"gemm": gemm}
+        for pack in opened
+        if _came_from(pack, package) and (gemm := pack.table("gemm")) is not None
+    }
+
+
+def _came_from(pack: Pack, package: Package) -> bool:
+    name, version, _ = package.identity
+    return bool(pack.meta["package"] == {"name": name, "version": version})
+
+
 def verify(root: Path, sources: Sequence[Path]) -> Iterator[Checked]:
     """Decode every row of every pack under *root* that came from one of *sources*, and compare with it."""
     catalog = Catalog(root)
     for package in map(Package, sources):
-        name, version, _ = package.identity
         for pack_name in (*catalog.packs(), *catalog.collectives()):
             pack = catalog.open(pack_name, repaired=False)
-            if (pack.meta["package"]["name"], pack.meta["package"]["version"]) != (name, version):
+            if not _came_from(pack, package):
                 continue
             found = _read(package, pack_name)
             for title in pack.tables:
@@ -213,7 +229,7 @@ def _write(
         "rules": list(repair.RULES),
         "repairs": list(repairs.log),
     }
-    tables = {table: one.reading.table for table, one in found.items()}
+    tables = _tables(found)
     raw = to_bytes(Content(meta=meta, tables=tables, patches=repairs.patches))
     target = name.path(out)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -129,7 +129,7 @@ def complete(grid: Grid, sol: SurfaceLight) -> Grid:
 def context_attention(
     grid: Grid, heads: tuple[float, float], batch: FloatArray, isl: FloatArray, sol: AttentionLight
 ) -> Priced:
-    """Prefill attention over axes ("num_key_value_heads", "num_heads", "batch_size", "isl"); *heads* = (query, key-value).
+    """Prefill attention over ("num_key_value_heads", "num_heads", "batch_size", "isl"); *heads*: (query, key-value)
 
     Linear in batch and heads, linear in sqrt(time) along isl. Multi-head rows (query = key-value) interpolate along
     the diagonal. A key-value head count without rows takes the nearest lower one, scaled by the speeds of light.

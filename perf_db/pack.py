@@ -1,8 +1,8 @@
 """One pack on disk: a zip whose members are a meta record, and per table its keys, its times and its repairs.
 
-`meta.json` says what the importer knew; `<table>.json` holds the key columns with their values, the row count and the classes
-as runs; `<table>.bin` the key codes column by column, then the times; `<table>.repairs` the rows that a repair rule replaced:
-row numbers, rule numbers and new times. What was measured therefore always stays readable.
+`meta.json` says what the importer knew; `<table>.json` holds the key columns with their values, the row count and the
+classes as runs; `<table>.bin` the key codes column by column, then the times; `<table>.repairs` the rows that a repair
+rule replaced: row numbers, rule numbers and new times. What was measured therefore always stays readable.
 """
 
 import json

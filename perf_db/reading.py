@@ -1,4 +1,4 @@
-"""How the rows of a published file become one of our tables: which columns are keys, what the time is, who measured it."""
+"""How the rows of a published file become a table of ours: what is key, what is time, and who measured it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

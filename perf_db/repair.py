@@ -1,15 +1,16 @@
 """Rules that replace measured rows which cannot be what the engine does, and the log of what they replaced.
 
-Every rule looks at kernel measurements and physics alone; none knows an end-to-end result. What was measured stays in the
-pack beside the repair. The reasons behind the rules and their limits are in docs/decisions/0003-repairs.md.
+Every rule looks at kernel measurements and physics alone; none knows an end-to-end result. What was measured stays in
+the pack beside the repair. The reasons behind the rules and their limits are in docs/decisions/0003-repairs.md.
 
-    launch-floor     a GEMM table that times the host's launch, or a fallback kernel, takes the rows of a sibling engine
+    launch-floor     a GEMM table that times the launch, or a fallback kernel, takes the rows of a sibling engine
     lower-envelope   more work never takes less time: a collective costs at most what a larger one costs
-    speed-of-light   no GEMM and no decode attention is faster than its roofline (small ones are timed with a warm cache)
+    speed-of-light   no GEMM and no decode attention is faster than its roofline
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from perf_db import codec, interpolation
 from perf_db.pack import PackName, Patch
-from perf_db.roofline import Roof
+from perf_db.roofline import Roof, Shape
 from perf_db.table import FloatArray, Table
 
 RULES = ("launch-floor", "lower-envelope", "speed-of-light")
@@ -49,6 +50,9 @@ class Change:
     evidence: Mapping[str, float | str]
 
 
+Rule = Callable[[Table], Iterator[Change]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repairs:
     """The repairs of one pack: patches by table name, and the log for its meta record."""
@@ -57,67 +61,78 @@ class Repairs:
     log: tuple[Mapping[str, Any], ...]
 
 
+Facts = Mapping[str, Mapping[str, Any]]
+RepairsByPack = Mapping[PackName, Repairs]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptoms:
-    """What the launch-floor detector measures on one GEMM data type."""
+    """What the launch-floor detector measures on one GEMM data type; NaN where the rows for it are missing."""
 
     fifth_percentile: float
     flatness: float
     against_sixteen_bits: float
 
 
-def repair(packs: Mapping[PackName, Tables], facts: Mapping[str, Mapping[str, Any]]) -> Mapping[PackName, Repairs]:
-    """The repairs of each pack; packs of the same system are each other's siblings. *facts* are those of systems.json."""
-    return {name: _repair_one(name, packs, Roof.of(facts[name.system])) for name in packs}
+def repair(packs: Mapping[PackName, Tables], siblings: Mapping[PackName, Tables], facts: Facts) -> RepairsByPack:
+    """The repairs of each of *packs*; other backends of its system, there or in *siblings*, are its witnesses.
+
+    *facts* are those of systems.json.
+    """
+    gemms = {name: tables["gemm"] for name, tables in {**siblings, **packs}.items() if "gemm" in tables}
+    found = {}
+    for name, tables in packs.items():
+        witnesses = {
+            other: gemm
+            for other, gemm in gemms.items()
+            if other.system == name.system and other.backend != name.backend
+        }
+        found[name] = _repair_one(tables, witnesses, Roof.of(facts[name.system]))
+    return found
 
 
-def _repair_one(name: PackName, packs: Mapping[PackName, Tables], roof: Roof) -> Repairs:
+def _repair_one(tables: Tables, siblings: Mapping[PackName, Table], roof: Roof) -> Repairs:
     patches, log = {}, []
-    siblings = {
-        other: tables["gemm"]
-        for other, tables in packs.items()
-        if other.system == name.system and other.backend != name.backend and "gemm" in tables
-    }
-    for title, measured in sorted(packs[name].items()):
-        table, touched = measured, np.zeros(len(measured), dtype=np.uint8)
-        for change in _changes(measured, siblings, roof):
-            seconds = table.seconds.copy()
-            seconds[change.rows] = change.seconds
-            log.append(_entry(change, table))
-            table = replace(table, seconds=seconds)
-            touched[change.rows] = RULES.index(change.rule) + 1
-        rows = np.flatnonzero(touched)
-        if len(rows):
-            patches[title] = Patch(
-                rows=rows.astype(np.int32), seconds=table.seconds[rows], rules=touched[rows] - np.uint8(1)
-            )
+    for title, table in sorted(tables.items()):
+        changed = np.zeros(len(table), dtype=bool)
+        rules = np.zeros(len(table), dtype=np.uint8)
+        for rule in _rules(title, siblings, roof):
+            for change in tuple(rule(table)):
+                log.append(_entry(change, table))
+                table = _with(table, change)  # noqa: PLW2901 - each rule sees what the one before it left
+                changed[change.rows], rules[change.rows] = True, RULES.index(change.rule)
+        if changed.any():
+            rows = np.flatnonzero(changed)
+            patches[title] = Patch(rows=rows.astype(np.int32), seconds=table.seconds[rows], rules=rules[rows])
     return Repairs(patches=patches, log=tuple(log))
 
 
-def _changes(table: Table, siblings: Mapping[PackName, Table], roof: Roof) -> Iterator[Change]:
-    if table.name == "gemm":
-        for change in launch_floor(table, siblings, roof):
-            yield change
-            seconds = table.seconds.copy()
-            seconds[change.rows] = change.seconds
-            table = replace(table, seconds=seconds)
-        yield from speed_of_light(table, _gemm_light(table, roof))
-    elif table.name == "generation_attention":
-        yield from speed_of_light(table, _decode_light(table, roof))
-    elif table.name in _COLLECTIVES:
-        yield from lower_envelope(table, tolerance=0.0)
-    elif table.name in _MOE:
-        yield from lower_envelope(table, tolerance=_KERNEL_SWITCH)
+def _rules(table: str, siblings: Mapping[PackName, Table], roof: Roof) -> tuple[Rule, ...]:
+    if table == "gemm":
+        return partial(launch_floor, siblings=siblings, roof=roof), partial(
+            speed_of_light, light=_gemm_light, roof=roof
+        )
+    if table == "generation_attention":
+        return (partial(speed_of_light, light=_decode_light, roof=roof),)
+    if table in _COLLECTIVES:
+        return (partial(lower_envelope, tolerance=0.0),)
+    return (partial(lower_envelope, tolerance=_KERNEL_SWITCH),) if table in _MOE else ()
 
 
-def launch_floor(table: Table, siblings: Mapping[PackName, Table], roof: Roof) -> Iterator[Change]:
+def _with(table: Table, change: Change) -> Table:
+    seconds = table.seconds.copy()
+    seconds[change.rows] = change.seconds
+    return replace(table, seconds=seconds)
+
+
+def launch_floor(table: Table, *, siblings: Mapping[PackName, Table], roof: Roof) -> Iterator[Change]:
     """The GEMM data types of *table* whose rows time something other than the kernel the engine deploys."""
     for dtype in map(str, table.values("gemm_dtype")):
         others = {name: other for name, other in siblings.items() if dtype in other.values("gemm_dtype")}
         if dtype == "bf16" or not others:
             continue
         own = symptoms(table, dtype)
-        fastest = min(symptoms(other, dtype).fifth_percentile for other in others.values())
+        fastest = float(np.nanmin([symptoms(other, dtype).fifth_percentile for other in others.values()]))
         slow = own.fifth_percentile > _SLOWER_THAN_SIBLINGS * fastest
         if slow and (own.flatness < _FLAT or own.against_sixteen_bits > _SLOWER_THAN_SIXTEEN_BITS):
             donor = min(others, key=lambda name: _DONORS.index(name.backend))
@@ -139,20 +154,25 @@ def launch_floor(table: Table, siblings: Mapping[PackName, Table], roof: Roof) -
 
 
 def symptoms(table: Table, dtype: str) -> Symptoms:
-    """How fast *dtype* is for few tokens, how little its time grows with width, and its time over bf16's when compute-bound."""
+    """How fast *dtype* is for few tokens, how flat over width, and its time over bf16's when compute-bound."""
     rows = table.where(gemm_dtype=dtype)
-    n, k, m = (rows.numbers(axis) for axis in ("n", "k", "m"))
+    n, k, m = _shape(rows)
     narrow, wide = np.minimum(n, k), np.maximum(n, k)
     short = (m <= _FEW_TOKENS) & (narrow >= _SMALL_WIDTHS[0]) & (wide <= _SMALL_WIDTHS[1])
     busy = (m >= _MANY_TOKENS) & (narrow >= _LARGE_WIDTH)
     sixteen_bits = _same_shapes(table.where(gemm_dtype="bf16"), (n, k, m))
-    return Symptoms(
-        fifth_percentile=float(np.percentile(rows.seconds[short], 5)),
-        flatness=float(
-            np.median(rows.seconds[short & (narrow >= _WIDE)]) / np.median(rows.seconds[short & (wide <= _NARROW)])
-        ),
-        against_sixteen_bits=float(np.nanmedian(rows.seconds[busy] / sixteen_bits[busy])),
+    wide_over_narrow = _quantile(rows.seconds[short & (narrow >= _WIDE)], 0.5) / _quantile(
+        rows.seconds[short & (wide <= _NARROW)], 0.5
     )
+    return Symptoms(
+        fifth_percentile=_quantile(rows.seconds[short], 0.05),
+        flatness=wide_over_narrow,
+        against_sixteen_bits=_quantile((rows.seconds / sixteen_bits)[busy & ~np.isnan(sixteen_bits)], 0.5),
+    )
+
+
+def _quantile(values: FloatArray, share: float) -> float:
+    return float(np.quantile(values, share)) if len(values) else np.nan
 
 
 def lower_envelope(table: Table, *, tolerance: float) -> Iterator[Change]:
@@ -172,16 +192,17 @@ def lower_envelope(table: Table, *, tolerance: float) -> Iterator[Change]:
         )
 
 
-def speed_of_light(table: Table, light: FloatArray) -> Iterator[Change]:
-    """Rows faster than their roofline *light*, NaN where none is known."""
-    rows = _changed(table.seconds, np.fmax(table.seconds, light))
+def speed_of_light(table: Table, *, light: Callable[[Table, Roof], FloatArray], roof: Roof) -> Iterator[Change]:
+    """Rows faster than their roofline; *light* computes it for a table, NaN where none is known."""
+    floor = light(table, roof)
+    rows = _changed(table.seconds, np.fmax(table.seconds, floor))
     if len(rows):
         yield Change(
             rule="speed-of-light",
             rows=rows,
-            seconds=light[rows],
-            why="faster than arithmetic and memory allow: the operands were still in the cache",
-            evidence={"fastest_share_of_light": float((table.seconds[rows] / light[rows]).min())},
+            seconds=floor[rows],
+            why="faster than arithmetic and memory allow: the benchmark did not read all the bytes the engine reads",
+            evidence={"fastest_share_of_light": float((table.seconds[rows] / floor[rows]).min())},
         )
 
 
@@ -195,8 +216,10 @@ def _changed(old: FloatArray, new: FloatArray) -> NDArray[np.intp]:
     return np.flatnonzero(codec.encode_times(old) != codec.encode_times(new))
 
 
-def _same_shapes(rows: Table, shape: tuple[FloatArray, ...]) -> FloatArray:
+def _same_shapes(rows: Table, shape: Shape) -> FloatArray:
     """Seconds of *rows* at each (n, k, m), NaN where that shape is missing."""
+    if not len(rows):
+        return np.full(len(shape[0]), np.nan)
     grid = rows.grid("n", "k", "m")
     known = np.ones(len(shape[0]), dtype=bool)
     places = []
@@ -209,25 +232,28 @@ def _same_shapes(rows: Table, shape: tuple[FloatArray, ...]) -> FloatArray:
 
 def _donated(rows: Table, donor: Table, roof: Roof) -> FloatArray:
     """The donor's time at every shape of *rows*, interpolated where it has no row."""
-    shape = tuple(rows.numbers(axis) for axis in ("n", "k", "m"))
-    seconds = _same_shapes(donor, shape)
     dtype = str(donor.values("gemm_dtype")[0])
-    grid = donor.grid("n", "k", "m")
-    n, k, m = shape
-    for row in np.flatnonzero(np.isnan(seconds)):
-        at = m[row : row + 1]
-        seconds[row] = interpolation.gemm(grid, n[row], k[row], at, lambda *at: roof.gemm(dtype, at))[0][0]
+    shape = _shape(rows)
+    seconds = _same_shapes(donor, shape)
+    lacking = np.isnan(seconds)
+    if lacking.any():
+        n, k, m = (values[lacking] for values in shape)
+        grid = donor.grid("n", "k", "m")
+        seconds[lacking], _ = interpolation.surface(grid, (n, k, m), lambda *at: roof.gemm(dtype, at))
     return seconds
+
+
+def _shape(table: Table) -> Shape:
+    return table.numbers("n"), table.numbers("k"), table.numbers("m")
 
 
 def _gemm_light(table: Table, roof: Roof) -> FloatArray:
     light = np.full(len(table), np.nan)
-    shape = tuple(table.numbers(axis) for axis in ("n", "k", "m"))
+    n, k, m = _shape(table)
     column = table.columns["gemm_dtype"]
     for code, dtype in enumerate(column.values):
         rows = column.codes == code
-        bound = roof.gemm(str(dtype), (shape[0][rows], shape[1][rows], shape[2][rows]))
-        light[rows] = np.nan if bound is None else bound
+        light[rows] = roof.gemm(str(dtype), (n[rows], k[rows], m[rows]))
     return light
 
 

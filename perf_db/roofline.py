@@ -1,7 +1,7 @@
 """The least time a matrix product or decode attention can take: the slower of computing it and moving it.
 
-Both formulas count arithmetic at the peak rate of the data type and bytes at the memory bandwidth, with every operand moved
-once. Sources: Williams, Waterman, Patterson, "Roofline" (CACM 2009), and the shapes of the operations themselves.
+Both formulas count arithmetic at the peak rate of the data type and bytes at the memory bandwidth, with every operand
+moved once. Source: Williams, Waterman, Patterson, "Roofline" (CACM 2009), and the shapes of the operations.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,10 @@ _COMPUTED_IN = {"fp8": "fp8", "fp8_block": "fp8", "sq": "int8", "nvfp4": "fp4"} 
 _CACHE_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0}
 
 
+Shape = tuple[FloatArray, FloatArray, FloatArray]
+"""(n, k, m) of a product of an m x k and a k x n matrix."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roof:
     """Peak FLOP/s by data type, and memory bandwidth in bytes/s, of one GPU."""
@@ -31,12 +35,12 @@ class Roof:
         gpu = facts["gpu"]
         return cls(flops=gpu["flops_per_second"], bandwidth=gpu["memory_bandwidth_bytes_per_second"])
 
-    def gemm(self, dtype: str, shape: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray | None:
-        """Seconds for *shape* = (n, k, m), or None for a data type without a known peak."""
+    def gemm(self, dtype: str, shape: Shape) -> FloatArray:
+        """Seconds for *shape*, NaN for a data type whose width or peak is unknown."""
         n, k, m = shape
         peak = self.flops.get(_COMPUTED_IN.get(dtype, "bf16"))
         if peak is None or dtype not in _WEIGHT_BYTES:
-            return None
+            return np.full(np.broadcast_shapes(n.shape, k.shape, m.shape), np.nan)
         moved = _WEIGHT_BYTES[dtype] * n * k + _ACTIVATION_BYTES * m * (n + k)
         return np.maximum(2.0 * m * n * k / peak, moved / self.bandwidth)
 

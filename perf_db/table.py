@@ -3,7 +3,8 @@
 Tables and their key columns (a dtype of 16-bit floating point is always called `bf16`; sizes are plain integers):
 
     gemm                  gemm_dtype, n, k, m
-    context_attention     attn_dtype, kv_cache_dtype, head_dim, window_size, num_key_value_heads, num_heads, batch_size, isl
+    context_attention     attn_dtype, kv_cache_dtype, head_dim, window_size, num_key_value_heads, num_heads,
+                          batch_size, isl
     generation_attention  the same with `context` (tokens in the cache including the new one) instead of isl
     moe, wideep_*_moe     moe_dtype, distribution, hidden_size, inter_size, topk, num_experts, moe_tp_size, moe_ep_size,
                           num_tokens (of the whole group)
@@ -13,7 +14,8 @@ Tables and their key columns (a dtype of 16-bit floating point is always called 
     custom_allreduce      allreduce_dtype, num_gpus, variant (graph, eager), message_size (elements of two bytes)
     nccl                  op_name, nccl_dtype, num_gpus, message_size (elements of two bytes)
     wideep_*_mlp          quant_type, hidden_size, intermediate_size, num_token
-    wideep_deepep_normal  phase (dispatch, combine), node_num, hidden_size, num_topk, num_experts, sms, num_token (per rank)
+    wideep_deepep_normal  phase (dispatch, combine), node_num, hidden_size, num_topk, num_experts, sms,
+                          num_token (per rank)
     wideep_deepep_ll      the same without sms
 """
 
