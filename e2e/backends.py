@@ -79,16 +79,28 @@ def kind(folder: Path) -> Iterator[Cluster]:
 
 
 def kind_config(logs: Path) -> dict[str, object]:
-    """One node whose API server writes the audit log into *logs*; fields as in kind's and kubeadm's documentation."""
+    """One node whose API server writes the audit log into *logs*.
+
+    kubeadm spells extra arguments as a map in v1beta3 and as a list in v1beta4; which of them kind speaks depends on
+    its own release, and it leaves out the patch of the other. Fields as in kind's and kubeadm's documentation.
+    """
     inside = "/etc/dgdr-e2e"
-    volume = {"name": "dgdr-e2e", "hostPath": inside, "mountPath": inside, "readOnly": False, "pathType": "Directory"}
     flags = {"audit-policy-file": f"{inside}/audit-policy.yaml", "audit-log-path": f"{inside}/logs/audit.log"}
-    patch = {"kind": "ClusterConfiguration", "apiServer": {"extraArgs": flags, "extraVolumes": [volume]}}
+    spelled = {"v1beta3": flags, "v1beta4": [{"name": name, "value": value} for name, value in flags.items()]}
+    volume = {"name": "dgdr-e2e", "hostPath": inside, "mountPath": inside, "readOnly": False, "pathType": "Directory"}
+    patches = [
+        {
+            "apiVersion": f"kubeadm.k8s.io/{version}",
+            "kind": "ClusterConfiguration",
+            "apiServer": {"extraArgs": arguments, "extraVolumes": [volume]},
+        }
+        for version, arguments in spelled.items()
+    ]
     mounts = [
         {"hostPath": str(AUDIT_POLICY), "containerPath": f"{inside}/audit-policy.yaml"},
         {"hostPath": str(logs), "containerPath": f"{inside}/logs"},
     ]
-    node = {"role": "control-plane", "kubeadmConfigPatches": [json.dumps(patch)], "extraMounts": mounts}
+    node = {"role": "control-plane", "kubeadmConfigPatches": list(map(json.dumps, patches)), "extraMounts": mounts}
     return {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [node]}
 
 
