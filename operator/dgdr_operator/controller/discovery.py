@@ -22,7 +22,7 @@ class Discovery:
 
     def __init__(self, cluster: Cluster, changed: Callable[[], None]) -> None:
         self.inventory: Inventory | None = None
-        self.loaded = False
+        self.loaded = asyncio.Event()
         self._cluster = cluster
         self._changed = changed
 
@@ -42,8 +42,8 @@ class Discovery:
         except errors.Denied as error:
             log.info("planning without an inventory: %s", error)
             found = None
-        known, self.inventory, first = self.inventory, found, not self.loaded
-        self.loaded = True
+        known, self.inventory, first = self.inventory, found, not self.loaded.is_set()
+        self.loaded.set()
         if first or (known and known.hash) != (found and found.hash):
             self._tell(found)
 

@@ -49,10 +49,9 @@ class Reconciler:
         self.began: dict[Key, float] = {}
 
     async def work(self) -> None:
-        """One worker: one key at a time, for ever."""
+        """One worker: one key at a time, until the queue is closed."""
         queue, clock = self._tools.queue, self._tools.clock
-        while True:
-            key = await queue.take()
+        while (key := await queue.take()) is not None:
             self.began[key] = clock.seconds()
             metrics.QUEUE_DEPTH.set(len(queue.ledger))
             with metrics.ACTIVE_WORKERS.track_inprogress():

@@ -23,7 +23,7 @@ class Sweep:
     """Compares the cache with the lists, and rings every request."""
 
     def __init__(self, cluster: Cluster, cache: Cache, kinds: Kinds, namespace: str | None) -> None:
-        self.swept = False
+        self.swept = asyncio.Event()
         self._cluster = cluster
         self._cache = cache
         self._kinds = kinds
@@ -54,9 +54,9 @@ class Sweep:
         """One sweep. Raises ClusterError."""
         graphs = await self._compare(self._kinds.graph, self._cache.graphs)
         requests = await self._compare(self._kinds.request, self._cache.requests)
-        if self.swept:
+        if self.swept.is_set():
             metrics.GHOSTS.inc(len(graphs) + len(requests))
-        self.swept = True
+        self.swept.set()
         for key in {*self._cache.requests, *requests}:
             ring(key)
 

@@ -90,6 +90,7 @@ class Workqueue:
         self.ledger = Ledger()
         self._seconds = seconds
         self._changed = asyncio.Event()
+        self._closed = False
 
     def add(self, key: Key) -> None:
         """Queues *key* now."""
@@ -101,9 +102,14 @@ class Workqueue:
         self.ledger.add_at(key, self._seconds() + delay)
         self._changed.set()
 
-    async def take(self) -> Key:
-        """The next key, as soon as there is one."""
-        while True:
+    def close(self) -> None:
+        """No key is handed out any more."""
+        self._closed = True
+        self._changed.set()
+
+    async def take(self) -> Key | None:
+        """The next key, as soon as there is one; None when the queue is closed."""
+        while not self._closed:
             now = self._seconds()
             key = self.ledger.take(now)
             if key is not None:
@@ -111,6 +117,7 @@ class Workqueue:
             self._changed.clear()
             due = self.ledger.next_time()
             await _wait(self._changed, None if due is None else due - now)
+        return None
 
     def done(self, key: Key) -> None:
         """The work on *key* succeeded."""

@@ -1,0 +1,141 @@
+"""The working parts of one replica, made for one set of served kinds, and the order in which they start and stop."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dgdr_operator.controller import errors
+from dgdr_operator.controller.apply import Hands, Kinds
+from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
+from dgdr_operator.controller.clock import Clock
+from dgdr_operator.controller.cluster import Cluster, Kind
+from dgdr_operator.controller.discovery import Discovery
+from dgdr_operator.controller.doorbell import Doorbell
+from dgdr_operator.controller.estimation import Estimation
+from dgdr_operator.controller.reconcile import Reconciler, Tools
+from dgdr_operator.controller.sweep import Sweep
+from dgdr_operator.controller.workqueue import Workqueue
+from dgdr_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WORKERS = 8
+"""Reconciles at a time; each mostly waits for the API server."""
+RECONCILE_LIMIT = 120.0
+"""Seconds in one reconcile after which the process counts as stuck."""
+FAREWELL = 4.0
+"""Seconds for the reconciles in hand, and then for the watch, to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a replica serves and with what. namespace: None for all; slots: estimator processes."""
+
+    kinds: Kinds
+    namespace: str | None
+    slots: int
+    settings: Settings
+
+
+class Life:
+    """The working parts, made for one set of served kinds."""
+
+    def __init__(self, cluster: Cluster, scope: Scope, clock: Clock) -> None:
+        self._cluster = cluster
+        self._scope = scope
+        self._cache = Cache()
+        self._queue = Workqueue(clock.seconds)
+        self._discovery = Discovery(cluster, self._nodes_changed)
+        self._estimation = Estimation(scope.slots, scope.settings, self._queue.add, clock)
+        self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace)
+        self._doorbell = Doorbell(scope.kinds, scope.namespace, self._heard, self._sweep.ask)
+        self._reconciler = Reconciler(
+            Tools(
+                cluster=cluster,
+                cache=self._cache,
+                hands=Hands(cluster, self._cache, scope.kinds),
+                estimation=self._estimation,
+                queue=self._queue,
+                inventory=lambda: self._discovery.inventory,
+                clock=clock,
+            )
+        )
+
+    async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
+        """Works until told to stop, until the served kinds change, or until a part falls for good."""
+        parts = [asyncio.create_task(part) for part in (self._estimation.work(), self._discovery.watch())]
+        self._doorbell.open()
+        parts.append(asyncio.create_task(self._sweep.watch(self._queue.add)))
+        ended = [asyncio.create_task(stop.wait()), changed]
+        workers = asyncio.create_task(self._work())
+        try:
+            done, _ = await asyncio.wait([*parts, *ended, workers], return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
+        finally:
+            await self._end(workers, [*parts, *ended])
+
+    async def _work(self) -> None:
+        """The workers begin when there is an inventory: before, every request would look like one without nodes."""
+        await self._discovery.loaded.wait()
+        await self._sweep.swept.wait()
+        await _report_missing_rights(self._cluster, self._scope)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._reconciler.work())
+
+    async def _end(self, workers: "asyncio.Task[None]", parts: "Sequence[asyncio.Task[object]]") -> None:
+        """No new keys, those in hand within their time, then the watch, then the processes."""
+        self._queue.close()
+        await asyncio.wait([workers], timeout=FAREWELL)
+        for part in (workers, *parts):
+            part.cancel()
+        await asyncio.gather(workers, *parts, return_exceptions=True)
+        self._estimation.close()
+        await self._doorbell.close(FAREWELL)
+
+    def wrong(self, now: float) -> str | None:
+        """Why a restart would help, if so."""
+        if not self._doorbell.alive:
+            return "the doorbell's thread has ended"
+        stuck = [key for key, began in self._reconciler.began.items() if now - began > RECONCILE_LIMIT]
+        return f"stuck in {'/'.join(stuck[0])}" if stuck else None
+
+    def unready(self) -> str | None:
+        """What is still missing, if anything."""
+        if not self._sweep.swept.is_set():
+            return "requests and graphs are not listed yet"
+        return None if self._discovery.loaded.is_set() else "the nodes are not listed yet"
+
+    def _heard(self, which: str, event: str, body: Object) -> None:
+        """The bell rang: remember what it brought, and queue the requests it concerns."""
+        shelf = self._cache.requests if which == "request" else self._cache.graphs
+        name = name_of(body)
+        concerned = {name} if which == "request" else self._cache.requests_of(name, body)
+        news = shelf.drop(name, version_of(body)) if event == "DELETED" else shelf.put(body)
+        for key in concerned if news else ():
+            self._queue.add(key)
+
+    def _nodes_changed(self) -> None:
+        """Requests without a plan are planned again; those with one keep it."""
+        for key in self._cache.requests:
+            self._queue.add(key)
+
+
+async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:
+    """Says at the start what would otherwise fail later, request by request."""
+    kinds, namespace = scope.kinds, scope.namespace or ""
+    needed: list[tuple[str, Kind, str]] = [
+        *((verb, kinds.request, "") for verb in ("get", "list", "watch")),
+        ("patch", kinds.request, "status"),
+        *((verb, kinds.graph, "") for verb in ("get", "list", "watch", "create", "patch")),
+    ]
+    for verb, kind, subresource in needed:
+        try:
+            allowed = await cluster.may(verb, kind, namespace, subresource)
+        except errors.ClusterError as error:
+            log.debug("access review: %s", error)
+            return
+        if not allowed:
+            log.warning("missing right: %s %s", verb, "/".join(filter(None, (kind.plural, subresource))))
