@@ -170,7 +170,7 @@ def match(
         row=rows,
         rate=rate,
         utilisation=busy,
-        terms=_terms(prefill, workload, moved, decode.seconds[rows], (servers, busy)),
+        terms=_terms(prefill, workload, moved, decode.seconds[rows], (np.asarray(servers, float), busy)),
     )
 
 

@@ -4,6 +4,7 @@ Between measured points every price is a straight line, so the sum over a step's
 is a handful of piecewise linear curves, evaluated for all loads at once.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,6 @@ from estimator.pricing import Priced, Prices
 from estimator.quantization import Dtypes
 from estimator.workload import Workload
 from perf_db.provenance import Provenance
-from perf_db.table import ClassArray
 
 _TOKEN_KNOTS = np.unique(np.concatenate([2.0 ** np.arange(19), 3 * 2.0 ** np.arange(16)]))
 _BATCH_KNOTS = np.unique(np.concatenate([np.arange(1, 33), 2.0 ** np.arange(5, 13), 3 * 2.0 ** np.arange(4, 11)]))
@@ -79,7 +79,7 @@ class Step:
         return np.maximum(gpu, self.shape.engine.host.per_decode_step) * (parts + stages - 1) / stages
 
     def mixed(self, tokens: Array, sequences: Array) -> Array:
-        """Seconds of an iteration with *tokens* (over 0) of prompts beside *sequences* that decode; shapes broadcast."""
+        """Seconds of an iteration with *tokens* (over 0) of prompts beside decoding *sequences*; shapes broadcast."""
         prompts = tokens / self._workload.new_tokens
         decoding = np.where(np.asarray(sequences) > 0, self._decode_attention(sequences), 0.0)
         gpu = self._prompt_tokens(tokens + sequences) + self._head(prompts + sequences) + decoding
@@ -115,7 +115,8 @@ class Step:
                 x = x[x >= 1]
                 seconds, provenance = self._prices.token_op(op, x)
         line = Line(x=x, y=placed.count * seconds)
-        return _Part(name=placed.name, role=placed.role, line=line, classes=provenance)
+        points = (line.x.tolist(), line.y.tolist())
+        return _Part(name=placed.name, role=placed.role, line=line, knots=points, classes=provenance.tolist())
 
     def _whole_prompts(self, op: ContextAttention) -> Priced:
         """One layer's attention of 0, 1, 2, 4, ... whole prompts; a part of a prompt costs its share, because the
@@ -134,21 +135,29 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """One operation of a step: seconds along what its cost depends on, and the class of evidence at each knot."""
+    """One operation of a step: seconds along what its cost depends on, and the evidence at each knot."""
 
     name: str
     role: str
     line: Line
-    classes: ClassArray
+    knots: tuple[list[float], list[float]]
+    classes: list[int]
 
     def at(self, phase: Phase, x: float) -> OpTime:
-        """Its time at *x*; between two knots the weaker evidence of both counts, and it is interpolated at best."""
-        right = min(int(np.searchsorted(self.line.x, x)), len(self.line.x) - 1)
-        worst = int(self.classes[right])
-        if self.line.x[right] != x:
-            worst = max(worst, int(self.classes[max(right - 1, 0)]), int(Provenance.INTERPOLATED))
-        word = Provenance(worst).word
-        return OpTime(phase=phase, name=self.name, seconds=float(self.line(np.asarray(x))), provenance=word)
+        """Its time at *x*; between two knots the weaker evidence of both counts, and it is interpolated at best.
+
+        Plain Python on purpose: a record asks for one point of some thirty curves, where numpy's overhead dominates.
+        """
+        knots, times = self.knots
+        right = min(bisect_left(knots, x), len(knots) - 1)
+        left = max(right - 1, 0)
+        word, seconds = int(self.classes[right]), times[right]
+        if knots[left] < x < knots[right]:
+            share = (x - knots[left]) / (knots[right] - knots[left])
+            seconds = times[left] + share * (times[right] - times[left])
+            word = max(word, int(self.classes[left]), Provenance.INTERPOLATED)
+        return OpTime(phase=phase, name=self.name, seconds=seconds, provenance=_WORDS[word])
 
 
+_WORDS = [provenance.word for provenance in Provenance]
 _PHASES: tuple[Phase, ...] = ("prefill", "decode")

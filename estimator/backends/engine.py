@@ -34,9 +34,9 @@ class Engine:
     configure it; activation_scale: bytes of activations per token and attention width, by tp; memory_fraction:
     (capacity, chunk, parallel) -> share of GPU memory the engine takes (of what is left if
     fraction_of_free); cache_margin: share lost to fragmentation; admission_share: part of osl reserved when a request
-    is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares); fp8_attention: prefill
-    attention may multiply in 8 bits; pairing: which tensor sizes of decode workers can take keys and values from a
-    prefill worker (the same, a multiple of its, any).
+    is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares);
+    fp8_attention: prefill attention may multiply in 8 bits; pairing: which tensor sizes of decode workers can
+    take keys and values from a prefill worker (the same, a multiple of its, any).
     """
 
     name: str
