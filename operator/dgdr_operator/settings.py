@@ -6,10 +6,10 @@ from typing import Any, Literal, get_args
 
 from dgdr_operator.errors import InvalidSetting, nearest
 from dgdr_operator.request import ApiVersion, ModelCache
+from dgdr_operator.units import GIGABYTE
 
 WithoutRdma = Literal["refuse", "intra-node", "allow"]
 Security = Literal["capabilities", "ipc-lock-only", "privileged", "none"]
-GIGABYTES_PER_SECOND = 1e9
 
 PREFIX = "DGDR_"
 """Every variable of ours begins with it."""
@@ -99,7 +99,7 @@ def _fabric(own: "_Reader") -> FabricSettings:
         ib_address=own.text("FABRIC_IB_ADDRESS", default.ib_address or "") or None,
         shared_count=int(own.number("FABRIC_SHARED_COUNT", default.shared_count)),
         env=own.pairs("FABRIC_ENV"),
-        bandwidth={name: own.number(_speed(name), rate / 1e9) * 1e9 for name, rate in BANDWIDTH.items()},
+        bandwidth={name: own.number(_speed(name), rate / GIGABYTE) * GIGABYTE for name, rate in BANDWIDTH.items()},
     )
 
 

@@ -8,3 +8,6 @@ MEBIBYTE = 2**20
 
 GIBIBYTE = 2**30
 """Bytes: memory in reports is in GiB."""
+
+GIGABYTE = 1e9
+"""Bytes: links are rated in GB/s."""

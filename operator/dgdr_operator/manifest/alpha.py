@@ -1,0 +1,84 @@
+"""Writes components as a DynamoGraphDeployment of version v1alpha1, in the form of the customer's documents."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dgdr_operator.inventory import GPU
+from dgdr_operator.manifest import beta
+from dgdr_operator.manifest.parts import Component, Container
+
+API = "nvidia.com/v1alpha1"
+WORKSPACE = "/workspace"
+"""Working directory of worker containers in this version's documents; all our paths are absolute."""
+
+
+def render(metadata: Mapping[str, Any], backend: str, components: Iterable[Component]) -> dict[str, Any]:
+    """The whole object, keys in reading order."""
+    listed = list(components)
+    claims = sorted({entry.source for part in listed for entry in part.pod.volumes if entry.kind == "claim"})
+    spec: dict[str, Any] = {"backendFramework": backend}
+    if claims:
+        spec["pvcs"] = [{"name": claim, "create": False} for claim in claims]
+    spec["services"] = {component.name: _component(component) for component in listed}
+    return {"apiVersion": API, "kind": "DynamoGraphDeployment", "metadata": dict(metadata), "spec": spec}
+
+
+def _component(component: Component) -> dict[str, Any]:
+    written: dict[str, Any] = {"componentType": "frontend" if component.role is None else "worker"}
+    if component.role in {"prefill", "decode"}:
+        written["subComponentType"] = component.role
+    written["replicas"] = component.replicas
+    if component.nodes > 1:
+        written["multinode"] = {"nodeCount": component.nodes}
+    if component.version_override is not None:
+        written["runtimeVersionOverride"] = component.version_override
+    if component.pod.secret:
+        written["envFromSecret"] = component.pod.secret
+    if component.container.resources:
+        resources = _resources(component.container.resources)
+        written["resources"] = {"limits": resources, "requests": _resources(component.container.resources)}
+    if component.shared_memory:
+        written["sharedMemory"] = {"size": component.shared_memory}
+    return {**written, **_storage(component), "extraPodSpec": _pod(component)}
+
+
+def _storage(component: Component) -> dict[str, Any]:
+    """Claims are mounted by the platform; other volumes are ordinary ones of the pod."""
+    mounts = [{"name": v.source, "mountPoint": v.path} for v in component.pod.volumes if v.kind == "claim"]
+    env = [{"name": name, "value": value} for name, value in component.container.env.items()]
+    return {key: value for key, value in (("volumeMounts", mounts), ("envs", env)) if value}
+
+
+def _resources(resources: Mapping[str, str]) -> dict[str, Any]:
+    """GPUs have a field of their own, everything else is custom."""
+    custom = {name: count for name, count in resources.items() if name != GPU}
+    written: dict[str, Any] = {"gpu": resources[GPU]} if GPU in resources else {}
+    return {**written, "custom": custom} if custom else written
+
+
+def _pod(component: Component) -> dict[str, Any]:
+    pod = component.pod
+    written: dict[str, Any] = {}
+    if pod.node_selector:
+        written["nodeSelector"] = dict(pod.node_selector)
+    if pod.tolerations:
+        written["tolerations"] = [dict(toleration) for toleration in pod.tolerations]
+    if pod.affinity:
+        written["affinity"] = dict(pod.affinity)
+    ordinary = [entry for entry in pod.volumes if entry.kind != "claim"]
+    if ordinary:
+        written["volumes"] = [beta.volume(entry) for entry in ordinary]
+    main = _container(component.container, is_worker=component.role is not None)
+    if ordinary:
+        main["volumeMounts"] = [beta.mount(entry) for entry in ordinary]
+    return {**written, "mainContainer": main}
+
+
+def _container(container: Container, *, is_worker: bool) -> dict[str, Any]:
+    written: dict[str, Any] = {"image": container.image, "imagePullPolicy": "IfNotPresent"}
+    if not is_worker:
+        return written
+    written["workingDir"] = WORKSPACE
+    if container.security:
+        written["securityContext"] = dict(container.security)
+    return {**written, "command": list(container.command), "args": list(container.args)}

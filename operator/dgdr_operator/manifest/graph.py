@@ -1,0 +1,73 @@
+"""From a chosen estimate to one DynamoGraphDeployment, with the engine files it mounts."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from dgdr_operator.manifest import alpha, beta, checks, components, names, override, trtllm
+from dgdr_operator.manifest.components import Titles
+from dgdr_operator.manifest.site import Site, serving
+from dgdr_operator.request import DeploymentRequest
+from estimator.estimates import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The objects to create, the graph last, and sentences about what was decided on the way."""
+
+    objects: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+
+def build(estimate: Estimate, site: Site) -> Built:
+    """The graph that runs *estimate* at *site*, with overrides merged and every rule checked.
+
+    Raises ManifestError when a rule is broken, InvalidSpec when the request's names or overrides do not fit.
+    """
+    request, node_gpus = site.request, site.place.node_gpus
+    pods = {worker.role: components.pods(worker, node_gpus) for worker in estimate.workers}
+    called, name, note = names.components(request, site.api, estimate.backend, pods)
+    files = _engine_files(estimate, site, name)
+    titles = Titles(graph=name, components=called, engine_files=files[0]["metadata"]["name"] if files else "")
+    parts = [components.frontend(estimate.backend, site)]
+    parts += [components.worker(worker, estimate, site, titles) for worker in estimate.workers]
+    render = alpha.render if site.api == "v1alpha1" else beta.render
+    graph = render(_metadata(request, name), estimate.backend, parts)
+    checks.generated(graph, gpus=estimate.gpus, node_gpus=node_gpus, model=request.model)
+    graph, changes = _overridden(graph, request)
+    return Built(objects=(*files, graph), notes=tuple(filter(None, (note, site.target.note, *changes))))
+
+
+def _overridden(graph: dict[str, Any], request: DeploymentRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if request.overrides.graph is None:
+        return graph, ()
+    merged, notes = override.merge(graph, request.overrides.graph)
+    checks.accepted(merged)
+    return merged, notes
+
+
+def _metadata(request: DeploymentRequest, name: str) -> dict[str, Any]:
+    identity = request.identity
+    labels = {
+        "dgdr.nvidia.com/name": identity.name,
+        "dgdr.nvidia.com/namespace": identity.namespace,
+        "nvidia.com/managed-by": "dgdr-operator",
+    }
+    return {"name": name, "namespace": identity.namespace, "labels": labels}
+
+
+def _engine_files(estimate: Estimate, site: Site, name: str) -> tuple[dict[str, Any], ...]:
+    """The ConfigMap with the engine files; the digest in its name makes a change of content roll the pods."""
+    if estimate.backend != "trtllm":
+        return ()
+    capacity, told = site.place.gpu_capacity, serving(site)
+    contents = {
+        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, told, capacity), sort_keys=False)
+        for worker in estimate.workers
+    }
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
+    metadata = _metadata(site.request, f"{name}-engine-{digest}")
+    return ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": contents},)

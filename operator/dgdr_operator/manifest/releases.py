@@ -1,0 +1,126 @@
+"""Dynamo releases as data: which engine each one carries, which flags it knows, and which image a request means."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from dgdr_operator.errors import InvalidSpec
+from dgdr_operator.request import Runtime
+
+Engine = Literal["vllm", "sglang", "trtllm"]
+
+RUNTIMES: Mapping[str, str] = {"vllm": "vllm-runtime", "sglang": "sglang-runtime", "trtllm": "tensorrtllm-runtime"}
+"""Image name by engine, the same in every release."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One Dynamo minor release.
+
+    engines: version of each engine in its runtime images; role_flags: vLLM workers take --is-prefill-worker and
+    --is-decode-worker instead of --disaggregation-mode and a connector; beta_graphs: the release's platform serves
+    DynamoGraphDeployment v1beta1; graph_batch_flag: SGLang's name for the largest captured batch;
+    moe_dense_flag: SGLang takes --moe-dense-tp-size.
+    """
+
+    minor: tuple[int, int]
+    engines: Mapping[str, str]
+    role_flags: bool = False
+    beta_graphs: bool = False
+    graph_batch_flag: str = "--cuda-graph-max-bs"
+    moe_dense_flag: bool = True
+
+
+def _engines(vllm: str, sglang: str, trtllm: str) -> Mapping[str, str]:
+    return {"vllm": vllm, "sglang": sglang, "trtllm": trtllm}
+
+
+RELEASES = (
+    Release(minor=(0, 8), engines=_engines("0.12.0", "0.5.6.post2", "1.2.0rc6.post1"), role_flags=True,
+            moe_dense_flag=False),
+    Release(minor=(0, 9), engines=_engines("0.14.1", "0.5.8", "1.3.0rc1"), role_flags=True, moe_dense_flag=False),
+    Release(minor=(1, 0), engines=_engines("0.16.0", "0.5.9", "1.3.0rc5.post1")),
+    Release(minor=(1, 1), engines=_engines("0.19.0", "0.5.10.post1", "1.3.0rc11")),
+    Release(minor=(1, 2), engines=_engines("0.20.1", "0.5.11", "1.3.0rc14"), beta_graphs=True),
+    Release(minor=(1, 3), engines=_engines("0.23.0", "0.5.14", "1.3.0rc19"), beta_graphs=True),
+    Release(minor=(1, 4), engines=_engines("0.26.0", "0.5.16", "1.3.0rc22"), beta_graphs=True),
+    Release(minor=(1, 5), engines=_engines("0.27.1", "0.5.17", "1.3.0rc24"), beta_graphs=True),
+    Release(minor=(1, 6), engines=_engines("0.31.0", "0.5.21", "1.3.0rc29"), beta_graphs=True,
+            graph_batch_flag="--cuda-graph-max-bs-decode"),
+)  # fmt: skip
+"""Source: the platform's release notes and the flags its runtime images accept (dynamo contract, section 4.2)."""
+
+_TAG = re.compile(r"[vV]?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", re.ASCII)
+"""Image tags from which the platform can tell the version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The release a graph is written for.
+
+    release: the row of the table; image_prefix: registry and folder; image_suffix: tag or digest with its separator;
+    version_override: to be written on every component when the image does not tell; note: "" or a warning.
+    """
+
+    release: Release
+    image_prefix: str
+    image_suffix: str
+    version_override: str | None = None
+    note: str = ""
+
+    def image(self, backend: str) -> str:
+        """The runtime image of *backend*."""
+        return f"{self.image_prefix}/{RUNTIMES[backend]}{self.image_suffix}"
+
+
+def target(runtime: Runtime, dynamo_version: str, registry: str) -> Target:
+    """The release that *runtime* asks for: its override, else its image's tag, else *dynamo_version*.
+
+    Raises InvalidSpec for an image whose version cannot be told, or for a release older than the table.
+    """
+    prefix, suffix, tagged = _image(runtime.image, registry)
+    version = runtime.version or tagged
+    if runtime.image is not None and version is None:
+        shown = f"the tag of {runtime.image} is no version such as 1.4.0"
+        raise InvalidSpec.at("spec.runtimeVersionOverride", f"is required: {shown}")
+    version = version or dynamo_version
+    path = (
+        "spec.runtimeVersionOverride" if runtime.version else "spec.image" if tagged else "the setting dynamo version"
+    )
+    release, note = _release(version, path)
+    return Target(
+        release=release,
+        image_prefix=prefix,
+        image_suffix=suffix or f":{version}",
+        version_override=None if tagged or runtime.image is None else runtime.version,
+        note=note,
+    )
+
+
+def _image(image: str | None, registry: str) -> tuple[str, str, str | None]:
+    """Folder, tag or digest with separator, and the version that the tag tells; of *image*, else of *registry*."""
+    if image is None:
+        return registry, "", None
+    named, at, digest = image.partition("@")
+    folder, _, last = named.rpartition("/")
+    _, colon, tag = last.partition(":")
+    told = _TAG.fullmatch(tag)
+    suffix = f"{colon}{tag}" if tag else f"{at}{digest}"
+    return folder or registry, suffix, tag if told else None
+
+
+def _release(version: str, path: str) -> tuple[Release, str]:
+    parsed = _TAG.fullmatch(version)
+    if parsed is None:
+        raise InvalidSpec.at(path, f"must be a version such as 1.4.0, not {version!r}")
+    minor = (int(parsed[1]), int(parsed[2]))
+    older = [release for release in RELEASES if release.minor <= minor]
+    if not older:
+        oldest = ".".join(map(str, RELEASES[0].minor))
+        raise InvalidSpec.at(path, f"must be Dynamo {oldest} or newer, not {version}")
+    release = older[-1]
+    known = ".".join(map(str, release.minor))
+    if release.minor == minor:
+        return release, ""
+    return release, f"Dynamo {version} is not known yet: flags and engine versions are those of {known}"

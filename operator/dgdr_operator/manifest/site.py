@@ -1,0 +1,63 @@
+"""Where a plan is put: everything that a graph depends on besides the estimate itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dgdr_operator.manifest import storage
+from dgdr_operator.manifest.fabric import Fabric
+from dgdr_operator.manifest.parts import Serving
+from dgdr_operator.manifest.releases import Target
+from dgdr_operator.request import ApiVersion, DeploymentRequest, ModelCache
+from dgdr_operator.settings import Settings
+
+CONTEXT_SLACK = 1500
+"""Tokens beyond isl + osl that a request may reach before it is refused; the customer's 4000 + 500 gives 6000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The nodes of a plan: GPUs of one, bytes of a GPU, and how pods get there."""
+
+    node_gpus: int
+    gpu_capacity: float
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything a graph depends on besides the estimate itself.
+
+    context: the model's longest sequence, tokens; kv_dtype: "fp8" or "auto".
+    """
+
+    request: DeploymentRequest
+    settings: Settings
+    target: Target
+    api: ApiVersion
+    fabric: Fabric
+    place: Place
+    context: int
+    kv_dtype: str
+
+    @property
+    def cache(self) -> ModelCache | None:
+        """The claim that holds the model: the request's, else the operator's."""
+        return self.request.model_cache or self.settings.model_cache
+
+
+def serving(site: Site) -> Serving:
+    """What all workers of the plan are told alike."""
+    request, workload = site.request, site.request.workload
+    planned = min(workload.isl + workload.osl + CONTEXT_SLACK, site.context)
+    return Serving(
+        model=storage.model_argument(request.model, site.cache),
+        name=request.model,
+        isl=workload.isl,
+        osl=workload.osl,
+        context=planned if request.knobs.context_limit == "planned" else None,
+        kv_dtype=site.kv_dtype,
+        prefix_caching=request.knobs.prefix_caching,
+        trust_remote_code=request.overrides.trust_remote_code,
+    )

@@ -1,0 +1,72 @@
+"""The command line and the engine file of one TensorRT-LLM worker."""
+
+from typing import Any
+
+from dgdr_operator.manifest.parts import Serving
+from estimator.backends.trtllm import ENGINE
+from estimator.estimates import Worker
+
+FOLDER = "/opt/dynamo/engine"
+"""Where the engine files are mounted."""
+
+_TOKENS_STEP = 32
+_TRANSFER_SLACK = 500
+_LARGEST_GRAPH_STEP = 64
+
+
+def arguments(worker: Worker, serving: Serving) -> tuple[str, ...]:
+    """Everything the engine file can say stays out of the command line: one key, one place."""
+    flags = ["--model-path", serving.model, "--served-model-name", serving.name]
+    flags += ["--extra-engine-args", f"{FOLDER}/{file_name(worker)}"]
+    return tuple(flags if worker.role == "aggregated" else [*flags, "--disaggregation-mode", worker.role])
+
+
+def file_name(worker: Worker) -> str:
+    """The engine file of the worker's role."""
+    return f"{worker.role}.yaml"
+
+
+def engine_file(worker: Worker, serving: Serving, gpu_capacity: float) -> dict[str, Any]:
+    """The content of the engine file; *gpu_capacity* in bytes."""
+    parallel = worker.parallel
+    content: dict[str, Any] = {
+        "backend": "pytorch",
+        "tensor_parallel_size": parallel.tp * parallel.dp,
+        "pipeline_parallel_size": parallel.pp,
+        "enable_attention_dp": parallel.dp > 1,
+        "enable_chunked_prefill": worker.role != "decode",
+        "max_batch_size": worker.batch_size,
+        "max_num_tokens": _tokens(worker),
+        "kv_cache_config": {
+            "free_gpu_memory_fraction": ENGINE.memory_fraction(gpu_capacity, worker.max_num_tokens, parallel),
+            "dtype": serving.kv_dtype,
+            "tokens_per_block": ENGINE.cache_block,
+            "enable_block_reuse": serving.prefix_caching,
+        },
+        "cuda_graph_config": {"enable_padding": True, "batch_sizes": _graph_sizes(worker.batch_size)},
+        "disable_overlap_scheduler": worker.role == "prefill",
+        "print_iter_log": False,
+    }
+    if serving.context is not None:
+        content["max_seq_len"] = serving.context
+    if parallel.moe_ep * parallel.moe_tp > 1:
+        content |= {"moe_expert_parallel_size": parallel.moe_ep, "moe_tensor_parallel_size": parallel.moe_tp}
+        content["moe_config"] = {"backend": "CUTLASS"}
+    if worker.role != "aggregated":
+        buffer = _ceil(serving.isl + serving.osl + _TRANSFER_SLACK)
+        content["cache_transceiver_config"] = {"backend": "DEFAULT", "max_tokens_in_buffer": buffer}
+    return content
+
+
+def _tokens(worker: Worker) -> int:
+    return _ceil(worker.batch_size) if worker.role == "decode" else worker.max_num_tokens
+
+
+def _graph_sizes(largest: int) -> list[int]:
+    """Powers of two up to 64, then steps of 32 ranks, and the largest itself: sorted, unique."""
+    powers = [1 << exponent for exponent in range(7) if 1 << exponent < largest]
+    return [*powers, *range(_LARGEST_GRAPH_STEP + _TOKENS_STEP, largest, _TOKENS_STEP), largest]
+
+
+def _ceil(tokens: int) -> int:
+    return -(-tokens // _TOKENS_STEP) * _TOKENS_STEP

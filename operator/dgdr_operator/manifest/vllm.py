@@ -1,0 +1,45 @@
+"""The command line of one vLLM worker, per release of Dynamo."""
+
+from dgdr_operator.manifest.parts import Serving
+from dgdr_operator.manifest.releases import Release
+from estimator.estimates import Worker
+
+CONNECTOR = '{"kv_connector":"NixlConnector","kv_role":"kv_both"}'
+"""Moves keys and values between the roles; explicit from Dynamo 1.0, the built-in default before."""
+
+SEQUENCES = 1024
+"""Least --max-num-seqs of workers that decode; the customer's manifests carry it."""
+
+_STEP = 8
+
+
+def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, ...]:
+    """Flags and values as separate items, which is the only form the platform parses."""
+    parallel, sequences = worker.parallel, _sequences(worker)
+    budget = sequences if worker.role == "decode" else worker.max_num_tokens
+    flags = ["--model", serving.model, "--served-model-name", serving.name]
+    flags += ["--tensor-parallel-size", str(parallel.tp)]
+    flags += ["--pipeline-parallel-size", str(parallel.pp)]
+    flags += ["--data-parallel-size", str(parallel.dp)]
+    flags += ["--enable-expert-parallel"] if parallel.moe_ep > 1 else []
+    flags += ["--kv-cache-dtype", serving.kv_dtype]
+    flags += [] if serving.context is None else ["--max-model-len", str(serving.context)]
+    flags += ["--max-num-seqs", str(sequences), "--max-num-batched-tokens", str(max(budget, sequences))]
+    flags += ["--enable-prefix-caching" if serving.prefix_caching else "--no-enable-prefix-caching"]
+    flags += ["--trust-remote-code"] if serving.trust_remote_code else []
+    return (*flags, *_role(worker, release))
+
+
+def _sequences(worker: Worker) -> int:
+    """Requests in flight per data-parallel rank: as planned for prompts, at least twice that for decoding."""
+    if worker.role == "prefill":
+        return worker.batch_size
+    return max(SEQUENCES, -(-2 * worker.batch_size // _STEP) * _STEP)
+
+
+def _role(worker: Worker, release: Release) -> tuple[str, ...]:
+    if worker.role == "aggregated":
+        return ()
+    if release.role_flags:
+        return (f"--is-{worker.role}-worker",)
+    return ("--disaggregation-mode", worker.role, "--kv-transfer-config", CONNECTOR)
