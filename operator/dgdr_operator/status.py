@@ -116,17 +116,13 @@ def invalid(message: str, *, graph: str | None = None) -> Verdict:
 def refused(message: str, *, reason: str, feasible: str | None = None, graph: str | None = None) -> Verdict:
     """The request is valid and cannot be planned; *feasible*: the reason why no plan keeps the promises."""
     stopped = Condition(Type.PROFILING, "False", reason, message)
-    verdict = Verdict(
-        phase=Phase.FAILED, conditions=(VALID, stopped), profiling_phase="SelectingConfig", graph=graph
-    )
+    verdict = Verdict(phase=Phase.FAILED, conditions=(VALID, stopped), profiling_phase="SelectingConfig", graph=graph)
     return verdict.adding(Condition(Type.FEASIBLE, "False", feasible, message)) if feasible else verdict
 
 
 def ready(plan: Planned) -> Verdict:
     """There is a plan, and the user wants to see it before it is applied."""
-    return Verdict(
-        phase=Phase.READY, conditions=_of_plan(plan), profiling_phase=None, graph=None, selected=plan.graph
-    )
+    return Verdict(phase=Phase.READY, conditions=_of_plan(plan), profiling_phase=None, graph=None, selected=plan.graph)
 
 
 def deploying(plan: Planned, *, reason: str, message: str, replicas: tuple[int, int] | None = None) -> Verdict:
@@ -216,7 +212,9 @@ def _progress(verdict: Verdict, summary: Condition) -> tuple[Condition, ...]:
 def render(verdict: Verdict, *, generation: int, previous: Mapping[str, Any] | None, now: str) -> dict[str, Any]:
     """The status of a v1beta1 request. *previous* (the live status) gives the times of what did not flip."""
     summary = succeeded(verdict)
-    conditions = sorted((*verdict.conditions, *_progress(verdict, summary), summary), key=lambda c: list(Type).index(c.type))
+    conditions = sorted(
+        (*verdict.conditions, *_progress(verdict, summary), summary), key=lambda c: list(Type).index(c.type)
+    )
     since = {known["type"]: known for known in owned_conditions(previous)}
     written: dict[str, Any] = {
         "phase": verdict.phase.value,
