@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import inf
 
 from estimator import search
@@ -31,20 +32,23 @@ def ask(problems: Sequence[Problem], catalog: Catalog) -> Outcome:
         except EstimatorError as failure:
             failures.append(failure)
     if outcomes:
-        return merged(outcomes, problems[0].top, [str(failure) for failure in failures])
+        return merged(outcomes, problems[0], [str(failure) for failure in failures])
     if reports:
         raise NoFeasibleCandidate(refused(reports))
     raise failures[0]
 
 
-def merged(outcomes: Sequence[Outcome], top: int, failures: Sequence[str] = ()) -> Outcome:
-    """One outcome out of several (at least one): lists ranked together, *top* of each mode, one frontier."""
+def merged(outcomes: Sequence[Outcome], problem: Problem, failures: Sequence[str] = ()) -> Outcome:
+    """One outcome out of several (at least one): lists ranked together, the top of each mode, one frontier."""
     if len(outcomes) == 1 and not failures:
         return outcomes[0]
+    order = partial(_order, problem)
     return Outcome(
-        choice=_ranked(outcome.choice for outcome in outcomes)[0],
-        aggregated=tuple(_ranked(one for outcome in outcomes for one in outcome.aggregated)[:top]),
-        disaggregated=tuple(_ranked(one for outcome in outcomes for one in outcome.disaggregated)[:top]),
+        choice=min((outcome.choice for outcome in outcomes), key=order),
+        aggregated=tuple(sorted((one for outcome in outcomes for one in outcome.aggregated), key=order)[: problem.top]),
+        disaggregated=tuple(
+            sorted((one for outcome in outcomes for one in outcome.disaggregated), key=order)[: problem.top]
+        ),
         frontier=_frontier(one for outcome in outcomes for one in outcome.frontier),
         rejections=_summed(outcome.rejections for outcome in outcomes),
         considered=sum(outcome.considered for outcome in outcomes),
@@ -69,8 +73,13 @@ def refused(reports: Sequence[Infeasible]) -> Infeasible:
     )
 
 
-def _ranked(estimates: Iterable[Estimate]) -> list[Estimate]:
-    return sorted(estimates, key=lambda one: (-one.load.tokens_per_second, one.gpus))
+def _order(problem: Problem, one: Estimate) -> tuple[float, ...]:
+    """What a search sorts by: for latency the quickest; with a load the fewest GPUs; else the most tokens."""
+    if problem.objective == "latency":
+        return one.latency.request, one.gpus, -one.load.tokens_per_second
+    if problem.workload.concurrency is not None or problem.workload.request_rate is not None:
+        return one.gpus, one.latency.request, -one.load.tokens_per_second
+    return -one.load.tokens_per_second, one.gpus, one.latency.request
 
 
 def _frontier(estimates: Iterable[Estimate]) -> tuple[Estimate, ...]:

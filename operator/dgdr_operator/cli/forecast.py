@@ -1,0 +1,127 @@
+"""One measured run predicted the way it was served: engine settings and the client's view are those of the run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dgdr_operator.cli import measurements
+from dgdr_operator.cli.measurements import BadRow, Run
+from estimator import catalogue, hardware, search
+from estimator.errors import EstimatorError
+from estimator.hardware import System
+from estimator.model import Model
+from estimator.workload import Workload
+from perf_db.catalog import Catalog
+from perf_db.errors import PerfDatabaseError, UnknownSystem
+
+# Mean length over nominal length: the published runs drew every length uniformly from 0.8 to 1.0 of the nominal one.
+LENGTH_RATIO = 0.9
+_FULL_PRECISION = frozenset({"", "bf16", "float16"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How the published runs of one engine were started.
+
+    max_num_tokens: tokens one step could hold; stream_interval: output tokens collected before the first answer is
+    sent, so that the client's time to first token holds that many token times more than the engine's (0: none).
+    """
+
+    max_num_tokens: int
+    stream_interval: int
+
+
+# The start-up facts published with the runs: max-num-batched-tokens 8192; chunked prefill up to 32768 tokens;
+# max_num_tokens about 20000 without chunking, answers streamed every 20 tokens.
+SERVED: Mapping[str, Served] = {
+    "vllm": Served(max_num_tokens=8192, stream_interval=0),
+    "sglang": Served(max_num_tokens=32768, stream_interval=0),
+    "trtllm": Served(max_num_tokens=20000, stream_interval=20),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What is predicted for a run, seconds, or the reason why nothing is (then both are None).
+
+    ttft as the client of that run saw it; itl None for a single output token.
+    """
+
+    ttft: float | None = None
+    itl: float | None = None
+    reason: str = ""
+
+
+class Forecaster:
+    """Predicts runs; remembers models, systems and equal questions."""
+
+    def __init__(self, catalog: Catalog, length_ratio: float = LENGTH_RATIO) -> None:
+        self._catalog = catalog
+        self._ratio = length_ratio
+        self._answer = lru_cache(maxsize=None)(self._uncached)
+        self._model = lru_cache(maxsize=None)(catalogue.load)
+        self._system = lru_cache(maxsize=None)(self._facts)
+
+    def of(self, record: Mapping[str, str]) -> Forecast:
+        """The forecast for one row of the file; never raises for what a row may hold."""
+        try:
+            return self._answer(measurements.run(record))
+        except BadRow as problem:
+            return Forecast(reason=str(problem))
+
+    def _uncached(self, run: Run) -> Forecast:
+        try:
+            return self._predicted(run, self._model(run.model), self._system(run.system))
+        except (EstimatorError, PerfDatabaseError) as refusal:
+            return Forecast(reason=str(refusal))
+
+    def _predicted(self, run: Run, model: Model, system: System) -> Forecast:
+        # An engine nobody knows is refused by the search itself, in its own words.
+        served = SERVED.get(run.backend, Served(max_num_tokens=8192, stream_interval=0))
+        estimate = search.predict(
+            model,
+            system,
+            run.backend,
+            run.parallel,
+            Workload(isl=self._length(run.isl), osl=self._length(run.osl), concurrency=run.concurrency),
+            catalog=self._catalog,
+            backend_version=self._version(run),
+            weights=weights(run),
+            kv_dtype=kv_cache(run),
+            max_num_tokens=served.max_num_tokens,
+        )
+        itl = estimate.latency.itl
+        return Forecast(ttft=estimate.latency.ttft + served.stream_interval * (itl or 0.0), itl=itl)
+
+    def _facts(self, name: str) -> System:
+        known = self._catalog.systems()
+        if name not in known:
+            raise UnknownSystem(name, known)
+        return hardware.system(name, known[name])
+
+    def _version(self, run: Run) -> str | None:
+        """The version that ran if there is something as old, else None: the closest measurements there are."""
+        try:
+            return self._catalog.resolve(run.system, run.backend, run.backend_version).pack.version
+        except PerfDatabaseError:
+            return None
+
+    def _length(self, nominal: int) -> int:
+        return max(round(nominal * self._ratio), 1)
+
+
+def weights(run: Run) -> str | None:
+    """The dtype of the dense products as served, None for what the checkpoint declares.
+
+    The file says fp8 for both kinds: in blocks where the experts' dtype says so, else with the fixed scales that
+    ModelOpt exports, the checkpoints these runs served, carry.
+    """
+    if run.weights == "fp8":
+        return "fp8_block" if run.experts == "fp8_block" else "fp8_static"
+    return run.weights or None
+
+
+def kv_cache(run: Run) -> str:
+    """The dtype of the cache as served: TensorRT-LLM keeps 8 bits with quantised weights, the others 16."""
+    quantised = run.weights not in _FULL_PRECISION or run.precision not in _FULL_PRECISION
+    return "fp8" if run.backend == "trtllm" and quantised else "bf16"
