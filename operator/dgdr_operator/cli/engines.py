@@ -42,13 +42,11 @@ def merged(outcomes: Sequence[Outcome], problem: Problem, failures: Sequence[str
     """One outcome out of several (at least one): lists ranked together, the top of each mode, one frontier."""
     if len(outcomes) == 1 and not failures:
         return outcomes[0]
-    order = partial(_order, problem)
+    order, top = partial(_order, problem), problem.top
     return Outcome(
         choice=min((outcome.choice for outcome in outcomes), key=order),
-        aggregated=tuple(sorted((one for outcome in outcomes for one in outcome.aggregated), key=order)[: problem.top]),
-        disaggregated=tuple(
-            sorted((one for outcome in outcomes for one in outcome.disaggregated), key=order)[: problem.top]
-        ),
+        aggregated=tuple(sorted((one for outcome in outcomes for one in outcome.aggregated), key=order)[:top]),
+        disaggregated=tuple(sorted((one for outcome in outcomes for one in outcome.disaggregated), key=order)[:top]),
         frontier=_frontier(one for outcome in outcomes for one in outcome.frontier),
         rejections=_summed(outcome.rejections for outcome in outcomes),
         considered=sum(outcome.considered for outcome in outcomes),

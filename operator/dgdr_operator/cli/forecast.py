@@ -23,19 +23,19 @@ _FULL_PRECISION = frozenset({"", "bf16", "float16"})
 class Served:
     """How the published runs of one engine were started.
 
-    max_num_tokens: tokens one step could hold; stream_interval: output tokens collected before the first answer is
+    max_num_tokens: tokens one step could hold, None for the engine's default; stream_interval: output tokens collected before the first answer is
     sent, so that the client's time to first token holds that many token times more than the engine's (0: none).
     """
 
-    max_num_tokens: int
+    max_num_tokens: int | None
     stream_interval: int
 
 
-# The start-up facts published with the runs: max-num-batched-tokens 8192; chunked prefill up to 32768 tokens;
-# max_num_tokens about 20000 without chunking, answers streamed every 20 tokens.
+# The start-up facts published with the runs: vLLM max-num-batched-tokens 8192; SGLang chunked prefill of a size that
+# differed between runs; TensorRT-LLM max_num_tokens about 20000 without chunking, answers streamed every 20 tokens.
 SERVED: Mapping[str, Served] = {
     "vllm": Served(max_num_tokens=8192, stream_interval=0),
-    "sglang": Served(max_num_tokens=32768, stream_interval=0),
+    "sglang": Served(max_num_tokens=None, stream_interval=0),
     "trtllm": Served(max_num_tokens=20000, stream_interval=20),
 }
 
@@ -77,7 +77,7 @@ class Forecaster:
 
     def _predicted(self, run: Run, model: Model, system: System) -> Forecast:
         # An engine nobody knows is refused by the search itself, in its own words.
-        served = SERVED.get(run.backend, Served(max_num_tokens=8192, stream_interval=0))
+        served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=0))
         estimate = search.predict(
             model,
             system,

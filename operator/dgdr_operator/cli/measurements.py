@@ -100,7 +100,7 @@ def run(record: Mapping[str, str]) -> Run:
         system=record["system"].strip(),
         isl=_whole(record, "isl"),
         osl=_whole(record, "osl"),
-        concurrency=_whole(record, "concurrency"),
+        concurrency=_concurrency(record),
         parallel=Parallel(
             tp=_whole(record, "tp_size"),
             pp=_size(record, "pp_size"),
@@ -141,6 +141,13 @@ def _whole(record: Mapping[str, str], column: str) -> int:
     if not 1 <= value < MOST or value % 1:
         raise BadRow(column, text, "a whole number of at least 1")
     return int(value)
+
+
+def _concurrency(record: Mapping[str, str]) -> int:
+    """Clients in flight; where the file leaves that out, as many as fill the batch of every data-parallel rank."""
+    if record["concurrency"].strip() or not record.get("batch_size", "").strip():
+        return _whole(record, "concurrency")
+    return _whole(record, "batch_size") * _size(record, "attention_dp_size")
 
 
 def _size(record: Mapping[str, str], column: str) -> int:

@@ -99,7 +99,7 @@ def _page(records: Sequence[Mapping[str, str]], forecasts: Sequence[Forecast], p
         return "\n".join([*lines, "", "Nothing to score: no predicted row has a measured time."]) + "\n"
     lines += [
         "",
-        *heading("Errors in % of the measured time (mean, median, 90th percentile; bias: signed median)", paper),
+        *heading("Errors in % of the measured time (bias: signed median)", paper),
     ]
     for label, key in _GROUPS.items():
         lines += ["", *grid.draw(scores.columns(label, _scores(scored, key)), paper)]

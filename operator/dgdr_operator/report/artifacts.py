@@ -12,8 +12,6 @@ from typing import Any
 from dgdr_operator.report.rows import flat, row
 from estimator.estimates import Estimate
 
-_ORDINARY = 0o644
-
 
 def write(folder: Path, files: Mapping[str, str], owned: Sequence[str]) -> None:
     """Put *files* (relative path -> text) into *folder*, made if absent.
@@ -33,17 +31,11 @@ def write(folder: Path, files: Mapping[str, str], owned: Sequence[str]) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Make *text* the content of the file at *path* in one step; a reader sees the old file or the new. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    aside = Path(name)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        # mkstemp makes files that only their owner reads; an ordinary file is what is wanted.
-        aside.chmod(_ORDINARY)
+    """Make *text* the content of the file at *path* in one step; readers see the old or the new. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as stage:
+        aside = Path(stage) / path.name
+        aside.write_text(text, encoding="utf-8", newline="")
         aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def table(estimates: Sequence[Estimate]) -> str:
