@@ -91,7 +91,7 @@ class Pack:
             self._archive = ZipFile(BytesIO(raw))
         except (OSError, BadZipFile) as problem:
             raise BrokenPack(str(path), str(problem)) from problem
-        self.sha256 = sha256(raw).hexdigest()
+        self.sha256, self.size = sha256(raw).hexdigest(), len(raw)
         self._members = frozenset(self._archive.namelist())
         self._opened: dict[str, Table] = {}
         self.meta: Mapping[str, Any] = json.loads(self._read("meta.json"))
