@@ -75,7 +75,7 @@ def start_operator(
             logs.append(log)
             stack.callback(logs.remove, log)
             process = OperatorProcess(identities["operator"], flags, log=log)
-            stack.callback(process.kill)
+            stack.callback(process.close)
             process.start()
             return process
 

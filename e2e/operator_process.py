@@ -23,7 +23,8 @@ class OperatorProcess:
     def __init__(self, identity: Identity, flags: Sequence[str], *, log: Path) -> None:
         self.identity = identity
         self.port = free_port()
-        argv = [sys.executable, "-m", "dgdr_operator", *flags, f"--probe-port={self.port}"]
+        probes = ["--probe-address=127.0.0.1", f"--probe-port={self.port}"]
+        argv = [sys.executable, "-m", "dgdr_operator", *flags, *probes]
         self._child = Child("the controller", argv, log=log, env=_environment(identity))
 
     @property
@@ -59,8 +60,16 @@ class OperatorProcess:
         return self._child.stop()
 
     def kill(self) -> int | None:
-        """SIGKILL, as a crash would."""
-        return self._child.kill()
+        """SIGKILL for the process alone, as a crash would; its estimators must find out by themselves."""
+        return self._child.crash()
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        self._child.kill()
+
+    def processes(self) -> list[int]:
+        """The living processes of the controller, its estimators included."""
+        return self._child.group()
 
     def restart(self) -> float:
         """Stops it if it lives, then starts it again; answers as start does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ class NotReady(Exception):
 
 
 class Child:
-    """One command, started in its own process group so that a signal reaches its children too."""
+    """One command, started in its own process group so that nothing of it can outlive the test."""
 
     def __init__(self, name: str, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = name
@@ -30,7 +31,8 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts the command; its output is appended to the log."""
+        """Starts the command, after clearing away what a former life left; its output is appended to the log."""
+        self.kill()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._argv,
@@ -60,17 +62,36 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def stop(self, seconds: float = 15.0) -> int | None:
-        """Asks with SIGTERM, insists with SIGKILL after *seconds*; answers with the exit code."""
+        """Asks with SIGTERM, insists after *seconds*, clears away what is left of the group; gives the exit code."""
         self._signal(signal.SIGTERM)
         try:
             return None if self._process is None else self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return self.kill()
+            return self.crash()
+        finally:
+            self.kill()
 
-    def kill(self) -> int | None:
-        """Ends the whole group at once, as a crash would."""
+    def crash(self) -> int | None:
+        """Ends the process, and only it, without a warning: its children must find out by themselves."""
         self._signal(signal.SIGKILL)
         return None if self._process is None else self._process.wait()
+
+    def kill(self) -> int | None:
+        """Ends the whole group at once, orphans included."""
+        if self._process is None:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def group(self) -> list[int]:
+        """The ids of all living processes of its group, its own included; reads /proc."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                state, _, group = entry.read_text().rpartition(")")[2].split()[:3]
+                found += [int(entry.parent.name)] if int(group) == self.pid and state != "Z" else []
+        return found
 
     def words(self, characters: int = TAIL) -> str:
         """The end of the log."""
@@ -90,7 +111,7 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.running:
-            os.killpg(self.pid, number)
+            os.kill(self.pid, number)
 
 
 def tail(log: Path, characters: int = TAIL) -> str:

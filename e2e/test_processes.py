@@ -59,6 +59,18 @@ def test_a_kill_reaches_the_children_of_the_child(tmp_path: Path) -> None:
     eventually(lambda: not alive(grandchild), "the grandchild to end")
 
 
+def test_a_crash_leaves_the_children_of_the_child_to_themselves(tmp_path: Path) -> None:
+    parent = child(WITH_A_CHILD, tmp_path)
+    parent.start()
+    grandchild = int(eventually(lambda: parent.log.read_text().strip(), "the grandchild's id"))
+
+    parent.crash()
+
+    assert parent.group() == [grandchild]
+    parent.kill()
+    eventually(lambda: not parent.group(), "the grandchild to end")
+
+
 def test_a_child_that_ignores_the_question_is_killed(tmp_path: Path) -> None:
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
