@@ -187,14 +187,14 @@ def _terms(
     variance = _ARRIVALS_OPEN if workload.request_rate is not None else _ARRIVALS_CLOSED
     return {
         "frontend": np.full_like(busy, prefill.step.shape.engine.host.frontend),
-        "queue": _wait(prefill.seconds, servers, busy, variance),
+        "queue": wait_seconds(prefill.seconds, servers, busy, variance),
         "prefill": np.full_like(busy, prefill.seconds),
         "transfer": np.full_like(busy, moved),
         "first step": first_step,
     }
 
 
-def _wait(service: float, servers: Array, busy: Array, variance: float) -> Array:
+def wait_seconds(service: float, servers: Array, busy: Array, variance: float) -> Array:
     """Mean wait before service in a pool of servers, near-deterministic service (Sakasegawa 1977)."""
     crowd = busy ** (np.sqrt(2 * (servers + 1)) - 1)
     wait: Array = variance / 2 * service * crowd / (servers * (1 - busy))

@@ -86,9 +86,13 @@ def admitted(tokens: Array, workload: Workload, engine: Engine) -> Array:
     return np.floor(np.maximum(tokens - workload.prefix, 0) / own)
 
 
-def smallest_need(model: Model, print_: Footprint, workload: Workload) -> float:
-    """Bytes per GPU for one copy that serves one request: weights, fixed buffers and that request's cache."""
-    return print_.weights + print_.fixed + print_.kv_per_token * min(workload.isl + workload.osl, model.max_position)
+def needed_capacity(model: Model, parallel: Parallel, print_: Footprint, engine: Engine, workload: Workload) -> float:
+    """Bytes that each GPU must have for one copy to start and serve one request, the engine's reserve included."""
+    budget = engine.token_budget(workload.isl, 1)
+    taken = print_.weights + print_.fixed + float(activations(model, parallel, engine, np.asarray(float(budget))))
+    cache = print_.kv_per_token * (workload.isl + workload.osl)
+    usable = engine.memory_fraction(print_.capacity, budget, parallel) * (1 - engine.cache_margin)
+    return taken + cache / usable if engine.fraction_of_free else (taken + cache) / usable
 
 
 def record(print_: Footprint, activation_bytes: float, budget: float, batch: int, workload: Workload) -> Memory:

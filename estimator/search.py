@@ -9,6 +9,7 @@ from estimator import aggregated, candidates, choice, deployments, disaggregated
 from estimator.backends import registry
 from estimator.backends.engine import Engine
 from estimator.deployments import Rows
+from estimator.disaggregated import DecodeWorker, PrefillWorker
 from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
 from estimator.hardware import System
@@ -89,6 +90,13 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)
 
 
+def pool_workers(problem: Problem, catalog: Catalog) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
+    """Every kind of prefill and decode worker that the search would combine into pools. Raises like search()."""
+    problem, prices, _ = _prepared(problem, catalog)
+    dtypes = resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    return _pool_workers(problem, _steps(problem, prices, dtypes, pipelines=False))
+
+
 def resolve(
     model: Model, engine: Engine, prices: Prices, *, kv_dtype: str | None = None, weights: str | None = None
 ) -> Dtypes:
@@ -147,23 +155,28 @@ def _price_list(catalog: Catalog, pack: PackName, named: _Named) -> Prices:
 
 def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
     """Priced deployments of every shape; pipelines over nodes are tried only when no node holds the model."""
-    engine = registry.engine(problem.backend)
     for pipelines in (False, True):
-        shapes = candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=pipelines)
-        steps = [
-            Step(Shape(model=problem.model, parallel=parallel, dtypes=dtypes, engine=engine), prices, problem.workload)
-            for parallel in shapes
-            if _room(problem, parallel, dtypes, engine) > 0
-        ]
+        steps = _steps(problem, prices, dtypes, pipelines=pipelines)
         if steps:
             return _priced(problem, steps)
     return []
 
 
-def _room(problem: Problem, parallel: Parallel, dtypes: Dtypes, engine: Engine) -> float:
-    """Bytes per GPU left after weights, buffers and the cache of one request."""
+def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Step]:
+    """The iterations of every worker shape that holds the model and one request."""
+    engine = registry.engine(problem.backend)
+    return [
+        Step(Shape(model=problem.model, parallel=parallel, dtypes=dtypes, engine=engine), prices, problem.workload)
+        for parallel in candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=pipelines)
+        if _needed(problem, parallel, dtypes) <= problem.system.gpu.memory_capacity
+    ]
+
+
+def _needed(problem: Problem, parallel: Parallel, dtypes: Dtypes) -> float:
+    """Bytes per GPU that one copy of this shape needs to start."""
+    engine = registry.engine(problem.backend)
     need = memory.footprint(problem.model, parallel, dtypes, problem.system, engine)
-    return need.capacity - memory.smallest_need(problem.model, need, problem.workload)
+    return memory.needed_capacity(problem.model, parallel, need, engine, problem.workload)
 
 
 def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
@@ -171,27 +184,25 @@ def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
     if "aggregated" in problem.modes:
         groups += [deployments.aggregated_rows(problem, step) for step in steps]
     if "disaggregated" in problem.modes and problem.workload.osl > 1:
-        system, workload = problem.system, problem.workload
-        prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, system, workload)]
-        decode = [disaggregated.decode_worker(step, system, workload, candidates.DECODE_LOADS) for step in steps]
-        groups += deployments.disaggregated_rows(problem, prefill, decode)
+        groups += deployments.disaggregated_rows(problem, *_pool_workers(problem, steps))
     return [rows for rows in groups if len(rows.ttft)]
+
+
+def _pool_workers(problem: Problem, steps: list[Step]) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
+    system, workload = problem.system, problem.workload
+    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, system, workload)]
+    return prefill, [disaggregated.decode_worker(step, system, workload, candidates.DECODE_LOADS) for step in steps]
 
 
 def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
-    engine = registry.engine(problem.backend)
     shapes = candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=True)
-    holding = [parallel for parallel in shapes if _room(problem, parallel, dtypes, engine) > 0]
+    needs = [(_needed(problem, one, dtypes), one.gpus) for one in shapes]
+    holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:
         return _refusal(problem, prices, dtypes, Infeasible(rejections={"load": len(holding)}, binding="load"))
-    needs = [
-        memory.smallest_need(
-            problem.model, memory.footprint(problem.model, one, dtypes, problem.system, engine), problem.workload
-        ) * one.gpus
-        for one in shapes
-    ]  # fmt: skip
-    report = Infeasible(rejections={"memory": len(shapes)}, binding="memory", needed_bytes=min(needs, default=None))
+    smallest = min((need * gpus for need, gpus in needs), default=None)
+    report = Infeasible(rejections={"memory": len(shapes)}, binding="memory", needed_bytes=smallest)
     return _refusal(problem, prices, dtypes, report)
 
 

@@ -1,0 +1,98 @@
+"""The operations of a model have the widths, counts and bytes that its definition says."""
+
+import pytest
+
+from estimator import catalogue, layers
+from estimator.ops import AllReduce, ContextAttention, DecodeAttention, Gemm, MemoryOp, Transfer
+from estimator.parallelism import Parallel
+from estimator.quantization import Dtypes
+
+EIGHT_BIT = Dtypes(gemm="fp8_block", kv="fp8", attention="bf16", origin={})
+SIXTEEN_BIT = Dtypes(gemm="bf16", kv="bf16", attention="bf16", origin={})
+
+
+def by_name(model: str, tp: int, phase: layers.Phase, dtypes: Dtypes = EIGHT_BIT, pp: int = 1) -> dict[str, object]:
+    placed = layers.operations(catalogue.load(model), Parallel(tp=tp, pp=pp), dtypes, phase)
+    return {one.name: (one.op, one.count) for one in placed}
+
+
+@pytest.mark.parametrize(
+    ("tp", "qkv", "o_proj", "gate_up", "down", "head"),
+    [
+        (1, 10240, 8192, 51200, 25600, 151936),
+        (2, 5120, 4096, 25600, 12800, 75968),
+        (4, 2560, 2048, 12800, 6400, 37984),
+        (8, 1280, 1024, 6400, 3200, 18992),
+    ],
+)
+def test_matrix_widths_of_qwen3_32b_are_split_evenly(
+    tp: int, qkv: int, o_proj: int, gate_up: int, down: int, head: int
+) -> None:
+    ops = by_name("Qwen/Qwen3-32B-FP8", tp, "decode")
+
+    assert ops["qkv"] == (Gemm(n=qkv, k=5120, dtype="fp8_block"), 64)
+    assert ops["o_proj"] == (Gemm(n=5120, k=o_proj, dtype="fp8_block"), 64)
+    assert ops["gate_up"] == (Gemm(n=gate_up, k=5120, dtype="fp8_block"), 64)
+    assert ops["down"] == (Gemm(n=5120, k=down, dtype="fp8_block"), 64)
+    assert ops["head"] == (Gemm(n=head, k=5120, dtype="bf16"), 1)
+
+
+@pytest.mark.parametrize(("tp", "kv_heads"), [(1, 8), (4, 2), (8, 1)])
+def test_key_value_heads_are_shared_out_and_then_replicated(tp: int, kv_heads: int) -> None:
+    ops = by_name("Qwen/Qwen3-32B-FP8", tp, "prefill")
+
+    attention = {"heads": 64 // tp, "kv_heads": kv_heads, "head_dim": 128, "kv_dtype": "fp8"}
+    assert ops["decode attention"] == (DecodeAttention(**attention), 64)
+    assert ops["context attention"] == (ContextAttention(**attention, arithmetic="bf16"), 64)
+
+
+def test_replicated_heads_keep_their_projection() -> None:
+    ops = by_name("Qwen/Qwen2.5-7B", 4, "decode", SIXTEEN_BIT)
+
+    # 28 query and 4 key-value heads of 128: 7 + 2 x 1 heads on each of four ranks.
+    assert ops["qkv"] == (Gemm(n=9 * 128, k=3584, dtype="bf16"), 28)
+
+
+def test_every_layer_reduces_twice_and_the_split_embedding_once() -> None:
+    ops = by_name("Qwen/Qwen3-32B-FP8", 4, "decode")
+
+    captured = AllReduce(ranks=4, width=5120, variant="graph")
+    assert ops["attention all-reduce"] == (captured, 64)
+    assert ops["ffn all-reduce"] == (captured, 64)
+    assert ops["embedding all-reduce"] == (captured, 1)
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_one_gpu_has_nobody_to_talk_to(phase: layers.Phase) -> None:
+    ops = by_name("Qwen/Qwen3-32B-FP8", 1, phase)
+
+    assert not any(isinstance(op, AllReduce | Transfer) for op, _ in ops.values())  # type: ignore[misc]  # pairs
+
+
+def test_elementwise_kernels_move_what_their_tensors_hold() -> None:
+    ops = by_name("Qwen/Qwen3-32B-FP8", 2, "prefill")
+
+    assert ops["attention norm"] == (MemoryOp(bytes_per_token=8 * 5120), 64)
+    assert ops["activation"] == (MemoryOp(bytes_per_token=(25600 + 12800) * 2), 64)
+    # 32 query and 4 key heads of 128, read and written; keys and values read in 16 bits, stored in 8.
+    assert ops["rope"] == (MemoryOp(bytes_per_token=2 * 2 * 36 * 128), 64)
+    assert ops["cache write"] == (MemoryOp(bytes_per_token=2 * 4 * 128 * (2 + 1)), 64)
+    assert ops["q/k norm"] == (MemoryOp(bytes_per_token=2 * 2 * 36 * 128), 64)
+
+
+def test_models_without_query_norms_do_not_pay_for_them() -> None:
+    assert "q/k norm" not in by_name("meta-llama/Llama-3.1-70B", 4, "prefill")
+
+
+def test_pipeline_stages_hand_over_between_them() -> None:
+    ops = by_name("meta-llama/Llama-3.1-405B", 8, "decode", SIXTEEN_BIT, pp=4)
+
+    assert ops["stage transfer"] == (Transfer(width=16384), 3)
+
+
+@pytest.mark.parametrize(("tp", "gigabytes"), [(1, 31.2), (2, 15.6), (8, 3.9)])
+def test_the_matrices_weigh_what_the_checkpoint_weighs(tp: int, gigabytes: float) -> None:
+    ops = by_name("Qwen/Qwen3-32B-FP8", tp, "decode")
+
+    matrices = sum(op.weight_bytes * count for op, count in ops.values() if isinstance(op, Gemm) and count > 1)  # type: ignore[misc]  # pairs
+    assert matrices / 1e9 == pytest.approx(gigabytes, rel=0.005)

@@ -1,0 +1,41 @@
+"""The Pareto frontier holds what nothing beats, and nothing else."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from estimator.frontier import pareto_mask
+
+POINTS = hnp.arrays(np.float64, st.tuples(st.integers(1, 40), st.just(2)), elements=st.integers(0, 9).map(float))
+
+
+def beats(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool((one >= other).all() and (one > other).any())
+
+
+@given(POINTS)
+def test_no_row_on_the_frontier_is_beaten(points: np.ndarray) -> None:
+    mask = pareto_mask(points[:, 0], points[:, 1])
+
+    for kept in points[mask]:
+        assert not any(beats(other, kept) for other in points)
+
+
+@given(POINTS)
+def test_every_row_off_the_frontier_is_beaten_or_repeated_by_a_row_on_it(points: np.ndarray) -> None:
+    mask = pareto_mask(points[:, 0], points[:, 1])
+
+    front = points[mask]
+    for dropped in points[~mask]:
+        assert any(beats(kept, dropped) or (kept == dropped).all() for kept in front)
+
+
+@given(POINTS, st.tuples(st.integers(0, 9), st.integers(0, 9)))
+def test_another_candidate_never_worsens_the_frontier(points: np.ndarray, extra: tuple[int, int]) -> None:
+    more = np.vstack([points, np.array(extra, float)])
+
+    before = points[pareto_mask(points[:, 0], points[:, 1])]
+    after = more[pareto_mask(more[:, 0], more[:, 1])]
+    for kept in before:
+        assert any((other >= kept).all() for other in after)
