@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from e2e.cluster import Cluster
+from e2e.cluster import OURS, Cluster
 from e2e.controlplane.build import BuildError, binary
 from e2e.controlplane.plane import AUDIT_POLICY, loopback
 
@@ -38,11 +38,11 @@ def docker_answers() -> bool:
 
 @contextmanager
 def external(kubeconfig: Path, folder: Path) -> Iterator[Cluster]:
-    """The cluster that KUBECONFIG_E2E names; it stays as it is, apart from what the tests create and remove."""
+    """The cluster that KUBECONFIG_E2E names; it is left as it was found."""
     if not kubeconfig.is_file():
         raise BuildError(f"KUBECONFIG_E2E names {str(kubeconfig)!r}, which is not a file")
     log = os.environ.get("DGDR_E2E_AUDIT_LOG")
-    yield Cluster(
+    cluster = Cluster(
         origin="external",
         kubeconfig=kubeconfig.resolve(),
         folder=folder,
@@ -50,6 +50,10 @@ def external(kubeconfig: Path, folder: Path) -> Iterator[Cluster]:
         disposable=False,
         audit_log=Path(log) if log else None,
     )
+    try:
+        yield cluster
+    finally:
+        cluster.kubectl("delete", "namespace,clusterrole,clusterrolebinding", "-l", f"{OURS}=true", "--wait=false")
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from pathlib import Path
 HOME = "dgdr-e2e"
 """The namespace that holds the service accounts of the tests."""
 
+OURS = "dgdr-operator.io/e2e"
+"""The label of what the tests put beside the namespaces of others, and may delete again."""
+
 MANAGER = "dgdr-e2e"
 """The field manager under which the tests apply."""
 
@@ -83,7 +86,7 @@ class Cluster:
     def identity(self, name: str) -> Identity:
         """A service account *name*, without rights until someone binds some to it, and a kubeconfig that uses it."""
         self.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME, "labels": {OURS: "true"}}},
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": HOME}},
         )
         token = self.kubectl("create", "token", name, "--namespace", HOME, "--duration", "12h").strip()

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kubernetes import client
 
 from e2e import backends, definitions
 from e2e.cluster import Cluster, Identity
 from e2e.controlplane.build import BuildError
-from e2e.dynamo_operator import DynamoOperator
+from e2e.dynamo_operator import DynamoOperator, connect
 from e2e.operator_process import OperatorProcess
 from e2e.processes import NotReady, tail
 
@@ -43,6 +44,13 @@ def crds(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[definitio
         if chosen is not None and origin != chosen:
             pytest.skip("this cluster has definitions of its own, and they stay")
         yield origin
+
+
+@pytest.fixture(scope="session")
+def api(cluster: Cluster) -> Iterator[client.CustomObjectsApi]:
+    """The client package's custom objects, as the administrator: for tests that cannot wait for a kubectl each time."""
+    with connect(config_file=str(cluster.kubeconfig)) as connection:
+        yield client.CustomObjectsApi(connection)
 
 
 @pytest.fixture

@@ -13,13 +13,11 @@ from typing import Any
 
 import yaml
 
-from e2e.cluster import Cluster, KubectlFailed
+from e2e.cluster import OURS, Cluster, KubectlFailed
 from e2e.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("dynamographdeploymentrequests", "dynamographdeployments")
-OURS = "dgdr-operator.io/e2e"
-"""The label of definitions that the tests installed and may delete again."""
 
 Definition = dict[str, Any]
 

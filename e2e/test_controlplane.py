@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 
 from e2e import audit, definitions
 from e2e.cluster import Cluster, Identity, KubectlFailed
@@ -105,6 +106,18 @@ def test_the_audit_log_tells_who_wrote_what(cluster: Cluster, namespace: str) ->
         ("patch", "configmaps", "one"),
         ("delete", "configmaps", "one"),
     ]
+
+
+def test_the_client_package_reads_what_kubectl_wrote(
+    cluster: Cluster, crds: Origin, api: client.CustomObjectsApi, namespace: str
+) -> None:
+    cluster.kubectl("apply", "--server-side", "--namespace", namespace, "-f", str(EXAMPLES / "graph.yaml"))
+
+    graph: Any = api.get_namespaced_custom_object(
+        "nvidia.com", crds.version, namespace, definitions.KINDS[1], "small-dgd"
+    )
+
+    assert [component["name"] for component in graph["spec"]["components"]] == ["Frontend", "worker"]
 
 
 def test_a_plain_user_has_no_rights(cluster: Cluster, namespace: str) -> None:
