@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -61,7 +61,7 @@ class Slot:
     """One process that answers one job at a time, and is replaced when it dies or hangs."""
 
     def __init__(self, limit: float = LIMIT, errand: Callable[[Job], Planned | Refused] = _errand) -> None:
-        self._limit = limit
+        self.limit = limit
         self._errand = errand
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([SLOT])
@@ -77,7 +77,7 @@ class Slot:
                 return await self._run(job)
             except TimeoutError:
                 self._replace("timeout")
-                return Refused(why="timed-out", message=f"planning took longer than {self._limit:g} s")
+                return Refused(why="timed-out", message=f"planning took longer than {self.limit:g} s")
             except BrokenProcessPool:
                 log.warning("an estimator process died", extra={"key": "/".join(job.question[0]), "attempt": attempt})
                 self._replace("crash")
@@ -88,7 +88,7 @@ class Slot:
     async def _run(self, job: Job) -> Planned | Refused:
         loop = asyncio.get_running_loop()
         self._pid = await loop.run_in_executor(self._executor, os.getpid)
-        async with asyncio.timeout(self._limit):
+        async with asyncio.timeout(self.limit):
             return await loop.run_in_executor(self._executor, self._errand, job)
 
     def _replace(self, why: str) -> None:
@@ -112,20 +112,15 @@ class Slot:
 class Estimation:
     """Answers at once: from memory, or that it is being worked on; a finished answer rings its key."""
 
-    def __init__(self, slots: int, settings: Settings, ring: Callable[[Key], None], clock: Clock) -> None:
+    def __init__(self, slots: Sequence[Slot], settings: Settings, ring: Callable[[Key], None], clock: Clock) -> None:
         self._settings = settings
         self._ring = ring
         self._clock = clock
-        self._slots = [Slot() for _ in range(slots)]
+        self._slots = slots
         self._answers: OrderedDict[Question, Planned | Refused] = OrderedDict()
         self._started: dict[Question, float] = {}
         self._latest: dict[Key, Question] = {}
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
-
-    def use(self, settings: Settings) -> None:
-        """Plans by other settings from now on."""
-        self._settings = settings
-        self._answers.clear()
 
     def answer(self, request: Mapping[str, Any], nodes: Inventory | None) -> Answer:
         """What is known about *request*; never waits."""

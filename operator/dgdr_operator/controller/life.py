@@ -12,7 +12,7 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
-from dgdr_operator.controller.estimation import Estimation
+from dgdr_operator.controller.estimation import Estimation, Slot
 from dgdr_operator.controller.reconcile import Reconciler, Tools
 from dgdr_operator.controller.sweep import Sweep
 from dgdr_operator.controller.workqueue import Workqueue
@@ -47,7 +47,7 @@ class Life:
         self._cache = Cache()
         self._queue = Workqueue(clock.seconds)
         self._discovery = Discovery(cluster, self._nodes_changed)
-        self._estimation = Estimation(scope.slots, scope.settings, self._queue.add, clock)
+        self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
         self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace)
         self._doorbell = Doorbell(scope.kinds, scope.namespace, self._heard, self._sweep.ask)
         self._reconciler = Reconciler(

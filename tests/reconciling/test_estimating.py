@@ -1,0 +1,116 @@
+"""The estimator's processes: a killed one is replaced, a hanging one is ended, and no question is asked twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from dgdr_operator.controller.answers import Refused, Working
+from dgdr_operator.controller.clock import Clock
+from dgdr_operator.controller.estimation import Estimation, Job, Slot
+from dgdr_operator.controller.recall import REQUEST_HASH, request_hash
+from dgdr_operator.controller.workqueue import Key
+from dgdr_operator.settings import Settings
+from dgdr_operator.status import Planned
+from tests.reconciling import errands, worlds
+
+KEY: Key = (worlds.NAMESPACE, worlds.NAME)
+
+
+def asking(model: str) -> worlds.Object:
+    """A request whose model tells the child what to do."""
+    body = worlds.request()
+    body["spec"]["model"] = model
+    return body
+
+
+def job(model: str) -> Job:
+    """One question."""
+    return Job(question=(KEY, model, ""), body=asking(model), nodes=None, settings=Settings())
+
+
+@asynccontextmanager
+async def working(limit: float = 60.0) -> AsyncIterator[tuple[Estimation, asyncio.Queue[Key]]]:
+    """An estimation at work with one slot, and the keys it rings."""
+    rung: asyncio.Queue[Key] = asyncio.Queue()
+    estimation = Estimation([Slot(limit, errands.plans)], Settings(), rung.put_nowait, Clock())
+    work = asyncio.create_task(estimation.work())
+    try:
+        yield estimation, rung
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        estimation.close()
+
+
+async def test_a_question_rings_when_it_is_answered_and_is_never_asked_again() -> None:
+    async with working() as (estimation, rung):
+        first = estimation.answer(asking("a"), None)
+        again = estimation.answer(asking("a"), None)
+        key = await rung.get()
+        answers = [estimation.answer(asking("a"), None) for _ in range(3)]
+
+    assert isinstance(first, Working)
+    assert isinstance(again, Working)
+    assert key == KEY
+    assert rung.empty()
+    assert len({id(answer) for answer in answers}) == 1
+
+
+async def test_a_plan_is_stamped_with_the_request_it_was_made_for() -> None:
+    async with working() as (estimation, rung):
+        estimation.answer(asking("a"), None)
+        await rung.get()
+        answer = estimation.answer(asking("a"), None)
+
+    assert isinstance(answer, Planned)
+    assert answer.graph["metadata"]["annotations"][REQUEST_HASH] == request_hash(asking("a"))
+
+
+async def test_a_killed_process_is_replaced_and_the_question_asked_again(tmp_path: Path) -> None:
+    slot = Slot(60.0, errands.plans)
+    try:
+        answer = await slot.answer(job(f"crash once, mark {tmp_path / 'mark'}"))
+    finally:
+        slot.close()
+
+    assert isinstance(answer, Planned)
+
+
+async def test_a_question_that_kills_twice_is_refused_and_the_next_one_answered() -> None:
+    slot = Slot(60.0, errands.plans)
+    try:
+        poison, other = await slot.answer(job("crash")), await slot.answer(job("a"))
+    finally:
+        slot.close()
+
+    assert isinstance(poison, Refused)
+    assert poison.why == "crashed"
+    assert isinstance(other, Planned)
+
+
+async def test_a_hanging_process_is_ended_and_the_next_question_answered() -> None:
+    slot = Slot(0.2, errands.plans)
+    try:
+        hanging = await slot.answer(job("hang"))
+        slot.limit = 60.0
+        other = await slot.answer(job("a"))
+    finally:
+        slot.close()
+
+    assert isinstance(hanging, Refused)
+    assert hanging.why == "timed-out"
+    assert isinstance(other, Planned)
+
+
+async def test_a_question_nobody_waits_for_is_not_computed() -> None:
+    async with working() as (estimation, rung):
+        estimation.answer(asking("hang"), None)
+        estimation.answer(asking("a"), None)
+        key = await rung.get()
+        answer = estimation.answer(asking("a"), None)
+
+    assert key == KEY
+    assert isinstance(answer, Planned)
