@@ -23,8 +23,9 @@ _FULL_PRECISION = frozenset({"", "bf16", "float16"})
 class Served:
     """How the published runs of one engine were started.
 
-    max_num_tokens: tokens one step could hold, None for the engine's default; stream_interval: output tokens collected before the first answer is
-    sent, so that the client's time to first token holds that many token times more than the engine's (0: none).
+    max_num_tokens: tokens one step could hold, None for the engine's default; stream_interval: output tokens
+    collected before the first answer is sent, so that the client's time to first token holds that many token times
+    more than the engine's (0: none).
     """
 
     max_num_tokens: int | None

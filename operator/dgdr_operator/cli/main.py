@@ -1,13 +1,12 @@
 """The front door: picks the verb, and turns every refusal into one sentence and an exit code."""
 
-import argparse
 import importlib
-import importlib.metadata
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
+from dgdr_operator import __version__
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import BAD_INPUT, Parser, UsageError
 from dgdr_operator.errors import JourneyError
@@ -62,7 +61,7 @@ def _run(arguments: list[str]) -> int:
         hint = options.nearest(verb, VERBS) or f"; there are {', '.join(VERBS)}"
         raise UsageError(f"there is no verb {verb!r}{hint}")
     parser = Parser(prog="dgdr", description=_DESCRIPTION, epilog=_EXAMPLES)
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    parser.add_argument("--version", action="version", version=f"dgdr {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=Parser)
     if verb is None:
         for name, purpose in VERBS.items():
@@ -84,18 +83,6 @@ def _without_verb(parser: Parser, arguments: list[str]) -> int:
 def _complain(message: str, code: int) -> int:
     print(f"dgdr: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - a command line speaks by printing
     return code
-
-
-class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: reading the installation's metadata takes its time."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        try:
-            version = importlib.metadata.version("dgdr-operator")
-        except importlib.metadata.PackageNotFoundError:
-            version = "(run from its source, not installed)"
-        print(f"dgdr {version}")  # noqa: T201 - a command line speaks by printing
-        parser.exit()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _plan(asked: Asked, outcome: Outcome, paper: Paper) -> Iterator[str]:
     choice = outcome.choice
     yield from heading(f"Plan: {choice.mode}, {_pools(choice)}", paper)
     yield from facts("Runs on", [f"{choice.gpus} of {asked.gpus} GPUs with {choice.backend}"], paper)
-    yield from facts("Serves", [_rates(choice), _versus(outcome)], paper)
+    yield from facts("Serves", [_rates(choice), _versus(asked, outcome)], paper)
     yield from facts("Latency", [_latency(choice)], paper)
     yield from facts("Memory", [_memory(worker) for worker in choice.workers], paper)
     yield from facts("Evidence", [evidence(choice)], paper)
@@ -76,10 +76,11 @@ def _rates(estimate: Estimate) -> str:
     )
 
 
-def _versus(outcome: Outcome) -> str:
-    """How much the chosen mode gains over the best plan of the other one; nothing when there is no other."""
+def _versus(asked: Asked, outcome: Outcome) -> str:
+    """What the chosen mode gains over the other one, where both could serve as much as they can."""
     others = outcome.aggregated if outcome.choice.mode == "disaggregated" else outcome.disaggregated
-    if not others:
+    fixed = asked.workload.concurrency is not None or asked.workload.request_rate is not None
+    if not others or fixed:
         return ""
     ratio = outcome.choice.load.tokens_per_second / others[0].load.tokens_per_second
     needs = ", and needs RDMA between its workers" if outcome.choice.mode == "disaggregated" else ""

@@ -38,7 +38,8 @@ def draw(columns: Sequence[Column], paper: Paper) -> list[str]:
 def left_out(columns: Sequence[Column], paper: Paper) -> list[str]:
     """Headings of the columns that do not fit the paper, in the order of the table."""
     shown, _ = _fit(list(columns), paper.width)
-    return [" ".join(part for part in column.head if part) for column in columns if column not in shown]
+    kept = set(map(id, shown))
+    return [" ".join(part for part in column.head if part) for column in columns if id(column) not in kept]
 
 
 def _padded(column: Column) -> list[str]:
@@ -53,4 +54,4 @@ def _fit(columns: list[Column], width: int) -> tuple[list[Column], str]:
                 return columns, gap
         if len(columns) == 1:
             return columns, ""
-        columns.remove(min(columns, key=lambda column: column.need))
+        del columns[min(range(len(columns)), key=lambda index: columns[index].need)]

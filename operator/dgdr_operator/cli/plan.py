@@ -1,0 +1,94 @@
+"""`dgdr plan`: a DynamoGraphDeploymentRequest file in; exactly the objects that the controller would create out."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dgdr_operator import inventory, journey, refusal, settings, spec
+from dgdr_operator.cli import options
+from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
+from dgdr_operator.inventory import Inventory
+from dgdr_operator.report import yaml_text
+from estimator.errors import NoFeasibleCandidate
+from perf_db.catalog import Catalog
+
+KIND = "DynamoGraphDeploymentRequest"
+_PURPOSE = "Print exactly what the controller would create for a DynamoGraphDeploymentRequest; no cluster is needed."
+_EXAMPLES = """\
+examples:
+  dgdr plan -f request.yaml | kubectl apply -f -
+  kubectl get nodes -o yaml > nodes.yaml && dgdr plan -f request.yaml --nodes nodes.yaml
+  kubectl get dgdr my-request -o yaml | dgdr plan -f -
+
+Settings come from the environment as for the controller (DGDR_...). Notes go to standard error."""
+
+
+def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the verb and its flags."""
+    parser = subparsers.add_parser("plan", description=_PURPOSE, epilog=_EXAMPLES)
+    source = "the request, YAML or JSON; - reads standard input"
+    parser.add_argument("-f", "--filename", metavar="FILE", required=True, help=source)
+    nodes = "Node objects (kubectl get nodes -o yaml) to find GPUs and fabric in"
+    parser.add_argument("--nodes", metavar="FILE", type=Path, help=nodes)
+    versions = options.one_of(("v1alpha1", "v1beta1"))
+    api = "v1alpha1 or v1beta1 (what the Dynamo release serves)"
+    parser.add_argument("--dgd-version", metavar="VERSION", type=versions, help=api)
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Plan and print; the exit code says whether there is a plan."""
+    request = spec.read(_request(flags.filename))
+    nodes = None if flags.nodes is None else _inventory(flags.nodes)
+    chosen = settings.read(os.environ)
+    if flags.dgd_version is not None:
+        chosen = dataclasses.replace(chosen, graph_versions=(flags.dgd_version,))
+    try:
+        plan = journey.plan(request, nodes, Catalog(), chosen)
+    except NoFeasibleCandidate as refused:
+        completed = inventory.complete(request, nodes)[0]
+        sys.stderr.write(f"{refusal.line(completed, refused.report)}\n")
+        return INFEASIBLE
+    sys.stdout.write(yaml_text.dump(plan.objects))
+    sys.stdout.flush()
+    sys.stderr.writelines(f"# {note}\n" for note in plan.notes)
+    return FEASIBLE
+
+
+def _request(name: str) -> Any:  # noqa: ANN401 - whatever the file holds; the reader of requests judges it
+    found = list(_documents(name))
+    requests = [one for one in found if isinstance(one, Mapping) and one.get("kind") == KIND]
+    if len(requests) > 1:
+        raise UsageError(f"{name} holds {len(requests)} requests; plan them one at a time")
+    if not requests and len(found) != 1:
+        raise UsageError(f"{name} holds no {KIND}")
+    return (requests or found)[0]
+
+
+def _inventory(path: Path) -> Inventory:
+    nodes: list[Any] = []
+    for one in _documents(str(path)):
+        if not isinstance(one, Mapping):
+            raise UsageError(f"{path} holds no Node objects")
+        items = one.get("items", [one])
+        nodes += items if isinstance(items, list) else []
+    if not all(isinstance(node, Mapping) and node.get("kind", "Node") == "Node" for node in nodes):
+        raise UsageError(f"{path} holds objects that are no Nodes")
+    return inventory.read(nodes)
+
+
+def _documents(name: str) -> Iterator[Any]:
+    text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    try:
+        yield from (one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one is not None)
+    except yaml.MarkedYAMLError as problem:
+        where = problem.problem_mark
+        line = f", line {where.line + 1}" if where else ""
+        raise UsageError(f"{name}{line} is not YAML: {problem.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as problem:
+        raise UsageError(f"{name} is not YAML: {problem}") from None
