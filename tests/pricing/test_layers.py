@@ -3,7 +3,7 @@
 import pytest
 
 from estimator import catalogue, layers
-from estimator.ops import AllReduce, ContextAttention, DecodeAttention, Gemm, MemoryOp, Transfer
+from estimator.ops import AllReduce, ContextAttention, DecodeAttention, Gemm, MemoryOp, Op, Transfer
 from estimator.parallelism import Parallel
 from estimator.quantization import Dtypes
 
@@ -11,7 +11,9 @@ EIGHT_BIT = Dtypes(gemm="fp8_block", kv="fp8", attention="bf16", origin={})
 SIXTEEN_BIT = Dtypes(gemm="bf16", kv="bf16", attention="bf16", origin={})
 
 
-def by_name(model: str, tp: int, phase: layers.Phase, dtypes: Dtypes = EIGHT_BIT, pp: int = 1) -> dict[str, object]:
+def by_name(
+    model: str, tp: int, phase: layers.Phase, dtypes: Dtypes = EIGHT_BIT, pp: int = 1
+) -> dict[str, tuple[Op, int]]:
     placed = layers.operations(catalogue.load(model), Parallel(tp=tp, pp=pp), dtypes, phase)
     return {one.name: (one.op, one.count) for one in placed}
 
@@ -41,9 +43,10 @@ def test_matrix_widths_of_qwen3_32b_are_split_evenly(
 def test_key_value_heads_are_shared_out_and_then_replicated(tp: int, kv_heads: int) -> None:
     ops = by_name("Qwen/Qwen3-32B-FP8", tp, "prefill")
 
-    attention = {"heads": 64 // tp, "kv_heads": kv_heads, "head_dim": 128, "kv_dtype": "fp8"}
-    assert ops["decode attention"] == (DecodeAttention(**attention), 64)
-    assert ops["context attention"] == (ContextAttention(**attention, arithmetic="bf16"), 64)
+    decode = DecodeAttention(heads=64 // tp, kv_heads=kv_heads, head_dim=128, kv_dtype="fp8")
+    context = ContextAttention(heads=64 // tp, kv_heads=kv_heads, head_dim=128, kv_dtype="fp8", arithmetic="bf16")
+    assert ops["decode attention"] == (decode, 64)
+    assert ops["context attention"] == (context, 64)
 
 
 def test_replicated_heads_keep_their_projection() -> None:
@@ -66,7 +69,7 @@ def test_every_layer_reduces_twice_and_the_split_embedding_once() -> None:
 def test_one_gpu_has_nobody_to_talk_to(phase: layers.Phase) -> None:
     ops = by_name("Qwen/Qwen3-32B-FP8", 1, phase)
 
-    assert not any(isinstance(op, AllReduce | Transfer) for op, _ in ops.values())  # type: ignore[misc]  # pairs
+    assert not any(isinstance(op, AllReduce | Transfer) for op, _ in ops.values())
 
 
 def test_elementwise_kernels_move_what_their_tensors_hold() -> None:
@@ -94,5 +97,5 @@ def test_pipeline_stages_hand_over_between_them() -> None:
 def test_the_matrices_weigh_what_the_checkpoint_weighs(tp: int, gigabytes: float) -> None:
     ops = by_name("Qwen/Qwen3-32B-FP8", tp, "decode")
 
-    matrices = sum(op.weight_bytes * count for op, count in ops.values() if isinstance(op, Gemm) and count > 1)  # type: ignore[misc]  # pairs
+    matrices = sum(op.weight_bytes * count for op, count in ops.values() if isinstance(op, Gemm) and count > 1)
     assert matrices / 1e9 == pytest.approx(gigabytes, rel=0.005)

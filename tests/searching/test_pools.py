@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from estimator import disaggregated, search
+from estimator.errors import NoFeasibleCandidate
 from estimator.estimates import Estimate
 from estimator.problem import Problem
 from estimator.workload import Targets, Workload
@@ -133,7 +134,7 @@ def test_a_load_asked_for_is_carried_by_the_fewest_gpus(
 
     assert choice.load.concurrency >= concurrency
     for gpus in range(1, choice.gpus):
-        with pytest.raises(search.NoFeasibleCandidate):
+        with pytest.raises(NoFeasibleCandidate):
             search.search(replace(asked, gpus=gpus), shipped)
 
 
