@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"pandas", "pyarrow", "scipy", "matplotlib", "kopf", "kubernetes", "aiohttp"}
-EVERY_ROOM = "import pkgutil, importlib, {0}; [importlib.import_module(m.name) for m in pkgutil.walk_packages({0}.__path__, '{0}.')]"
+EVERY_ROOM = """
+import importlib, pkgutil, {0} as package
+for room in pkgutil.walk_packages(package.__path__, "{0}."):
+    importlib.import_module(room.name)
+"""
 
 ENTRANCES = {
     "every room of the estimator": (EVERY_ROOM.format("estimator"), HEAVY | {"yaml", "pydantic"}),
