@@ -15,7 +15,9 @@ from tests.reconciling import worlds
 Json = Any
 LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4)
 TREES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner)
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner),
+    max_leaves=5,
 )
 OBJECTS = st.dictionaries(st.text("abc", min_size=1, max_size=2), TREES, max_size=4)
 

@@ -115,7 +115,7 @@ def test_switching_auto_apply_on_makes_the_graph_that_was_shown(model: Model) ->
 
 
 def test_a_deleted_graph_is_made_again(served: Model, plan: Planned) -> None:
-    served.graph = None
+    served.delete_graph()
 
     served.settle(plan)
 
@@ -129,7 +129,7 @@ def test_a_deleted_graph_stays_deleted_where_the_user_says_so(served: Model, dri
     plan = recall.recorded(served.request)
     assert plan is not None
 
-    served.graph = None
+    served.delete_graph()
     served.settle(plan)
 
     assert served.graph is None
@@ -248,7 +248,7 @@ def test_a_plan_of_another_shape_waits_until_the_old_graph_is_deleted(served: Mo
 
     served.settle(plan)
     held = (served.graph, served.condition("Synced")["reason"], served.status["dgdName"])
-    served.graph = None
+    served.delete_graph()
     served.settle(plan)
 
     assert held == (standing, "ReplanPending", GRAPH)

@@ -27,7 +27,9 @@ REASON = re.compile(r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
 verdicts = pytest.mark.parametrize("verdict", VERDICTS, ids=lambda verdict: verdict.phase)
 
 
-def render(verdict: Verdict, previous: dict[str, Any] | None = None, *, generation: int = 1, now: str = "t0") -> dict[str, Any]:
+def render(
+    verdict: Verdict, previous: dict[str, Any] | None = None, *, generation: int = 1, now: str = "t0"
+) -> dict[str, Any]:
     """The status as JSON."""
     return status.render(verdict, generation=generation, previous=previous, now=now)
 

@@ -121,6 +121,10 @@ class Model:
         message = f"no rest after {rounds} rounds: {self.decide(answer)}"
         raise AssertionError(message)
 
+    def delete_graph(self) -> None:
+        """Somebody deletes it by hand."""
+        self.graph = None
+
     def report(self, state: str, *, current: bool = True, rolling: bool = False) -> None:
         """The Dynamo operator writes the graph's status."""
         assert self.graph is not None

@@ -27,8 +27,13 @@ def request_hash(request: Object) -> str:
 
 def stamped(graph: Object, digest: str) -> dict[str, Any]:
     """*graph* with the request it was planned for, so that a restart knows the plan to be still the right one."""
+    return annotated(graph, REQUEST_HASH, digest)
+
+
+def annotated(graph: Object, name: str, value: str) -> dict[str, Any]:
+    """*graph* with one more annotation."""
     metadata = graph["metadata"]
-    return {**graph, "metadata": {**metadata, "annotations": {**_annotations(graph), REQUEST_HASH: digest}}}
+    return {**graph, "metadata": {**metadata, "annotations": {**_annotations(graph), name: value}}}
 
 
 def recorded(request: Object) -> Planned | None:

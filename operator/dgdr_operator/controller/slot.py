@@ -6,9 +6,10 @@ from typing import Any
 
 from dgdr_operator import inventory, journey, refusal, spec
 from dgdr_operator.controller.answers import Refused
+from dgdr_operator.controller.recall import annotated
 from dgdr_operator.errors import InvalidSpec, JourneyError
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import OWN, DeploymentRequest
 from dgdr_operator.settings import Settings
 from dgdr_operator.status import Planned
 from dgdr_operator.units import MILLISECOND
@@ -19,6 +20,9 @@ from perf_db.errors import PerfDatabaseError
 
 FEASIBLE = {"memory": "DoesNotFit", "gpus": "OverBudget", "load": "OverBudget"}
 """Reason of the condition Feasible by the constraint that binds; InfeasibleSLA for all others."""
+INPUTS_HASH = f"{OWN}/inputs-hash"
+"""Annotation of the graph: equal hashes, equal plans. It makes every other plan a change that apply carries out whole,
+fields that the new plan no longer has included."""
 
 
 @cache
@@ -49,7 +53,8 @@ def _answer(request: DeploymentRequest, nodes: Inventory | None, settings: Setti
         said = str(error)
         return Refused(why="unsupported", message=said if said.startswith("unsupported") else f"unsupported: {said}")
     fabric = (made.fabric.ready, made.fabric.reason, made.fabric.message)
-    return Planned(graph=made.graph, summary=summary(made.outcome.choice, made.request), fabric=fabric)
+    graph = annotated(made.graph, INPUTS_HASH, made.input_hash)
+    return Planned(graph=graph, summary=summary(made.outcome.choice, made.request), fabric=fabric)
 
 
 def _infeasible(request: DeploymentRequest, report: Infeasible) -> Refused:
