@@ -185,7 +185,8 @@ def _read(package: Package, name: PackName) -> Mapping[str, _Found]:
 def _read_one(package: Package, member: Member, name: PackName) -> _Found:
     raw = package.read(member.path)
     try:
-        read = reading.tidy(member.table, _frame(member.path, raw), name)
+        frame = _frame(member.path, raw)
+        read = reading.tidy(member.table, frame, name)
     except (pa.ArrowException, KeyError, ValueError) as problem:
         raise BadSource(f"{package.path}:{member.path}", str(problem)) from problem
     title, version, licence = package.identity
@@ -194,7 +195,7 @@ def _read_one(package: Package, member: Member, name: PackName) -> _Found:
         version=version,
         member=member.path,
         sha256=sha256(raw).hexdigest(),
-        rows=len(read.table) + read.repeated + read.unusable,
+        rows=len(next(iter(frame.values()))),
         licence=licence,
     )
     return _Found(reading=read, source=source)
