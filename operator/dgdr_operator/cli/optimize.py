@@ -9,7 +9,10 @@ from pathlib import Path
 from dgdr_operator.cli import engines, options, question
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.report import answer, document, refused
+from dgdr_operator.report.asked import Asked
 from estimator.errors import InvalidWorkload, NoFeasibleCandidate
+from estimator.estimates import Outcome
+from estimator.problem import Problem
 from perf_db.catalog import Catalog
 
 _MOST_RANKS = 1000
@@ -49,11 +52,20 @@ def _answer(flags: argparse.Namespace) -> int:
         sys.stdout.write(document.infeasible(asked, report, elapsed) if as_json else refused.page(asked, report, paper))
         return INFEASIBLE
     elapsed = time.perf_counter() - started
-    if flags.save_dir is not None:
-        # Building manifests needs YAML and the request's schema, which a plain question has no use for.
-        importlib.import_module("dgdr_operator.cli.saving").save(flags.save_dir, asked, outcome)
-    sys.stdout.write(document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper))
+    saved = _save(flags.save_dir, asked, outcome, problems[0])
+    sys.stdout.write(
+        document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper) + saved
+    )
     return FEASIBLE
+
+
+def _save(folder: Path | None, asked: Asked, outcome: Outcome, problem: Problem) -> str:
+    """Write the folder, if one is asked for; what to say about it."""
+    if folder is None:
+        return ""
+    # Building manifests needs YAML and the request's schema, which a plain question has no use for.
+    saving = importlib.import_module("dgdr_operator.cli.saving")
+    return f"\n{saving.save(folder, asked, outcome, problem)}\n"
 
 
 def _add_output(parser: Parser) -> None:

@@ -14,8 +14,9 @@ from dgdr_operator import inventory, journey, refusal, settings, spec
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.report import yaml_text
+from dgdr_operator.report import figures, yaml_text
 from estimator.errors import NoFeasibleCandidate
+from estimator.estimates import Estimate
 from perf_db.catalog import Catalog
 
 KIND = "DynamoGraphDeploymentRequest"
@@ -56,8 +57,16 @@ def run(flags: argparse.Namespace) -> int:
         return INFEASIBLE
     sys.stdout.write(yaml_text.dump(plan.objects))
     sys.stdout.flush()
-    sys.stderr.writelines(f"# {note}\n" for note in plan.notes)
+    sys.stderr.writelines(f"# {note}\n" for note in (_summary(plan.outcome.choice), plan.fabric.message, *plan.notes))
     return FEASIBLE
+
+
+def _summary(choice: Estimate) -> str:
+    return (
+        f"{figures.configuration(choice)} with {choice.backend}: predicted TTFT {figures.ms(choice.latency.ttft)} ms, "
+        f"ITL {figures.ms(choice.latency.itl)} ms, {figures.plain(choice.tokens_per_second_per_gpu)} tokens/s per GPU "
+        f"at concurrency {choice.load.concurrency}"
+    )
 
 
 def _request(name: str) -> Any:  # noqa: ANN401 - whatever the file holds; the reader of requests judges it
