@@ -93,11 +93,9 @@ def _arguments(planned: Worker, backend: str, site: Site) -> tuple[str, ...]:
 
 
 def _pod(site: Site) -> Pod:
-    request = site.request
-    secret = site.settings.hf_secret if request.knobs.hf_secret is None else request.knobs.hf_secret
-    tolerations = (*site.place.tolerations, *request.overrides.tolerations)
+    tolerations = (*site.place.tolerations, *site.request.overrides.tolerations)
     unique = {json.dumps(toleration, sort_keys=True): toleration for toleration in tolerations}
-    return Pod(volumes=storage.volumes(site.cache), secret=secret, tolerations=tuple(unique.values()))
+    return Pod(volumes=storage.volumes(site.cache), secret=site.secret, tolerations=tuple(unique.values()))
 
 
 def _worker_pod(site: Site, titles: Titles) -> Pod:

@@ -10,7 +10,7 @@ import yaml
 from dgdr_operator.manifest import alpha, beta, checks, components, names, override, trtllm
 from dgdr_operator.manifest.components import Titles
 from dgdr_operator.manifest.site import Site, serving
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import OWN, DeploymentRequest
 from estimator.estimates import Estimate
 
 
@@ -38,7 +38,14 @@ def build(estimate: Estimate, site: Site) -> Built:
     graph = render(_metadata(request, name), estimate.backend, parts)
     checks.generated(graph, gpus=estimate.gpus, node_gpus=node_gpus, model=request.model)
     graph, changes = _overridden(graph, request)
-    return Built(objects=(*files, graph), notes=tuple(filter(None, (note, site.target.note, *changes))))
+    notes = (note, site.target.note, _secret_note(site), *changes)
+    return Built(objects=(*files, graph), notes=tuple(filter(None, notes)))
+
+
+def _secret_note(site: Site) -> str:
+    """v1alpha1 cannot say that a Secret is optional."""
+    waits = f"pods of a v1alpha1 graph do not start before the Secret {site.secret} exists"
+    return waits if site.secret and site.api == "v1alpha1" else ""
 
 
 def _overridden(graph: dict[str, Any], request: DeploymentRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -60,7 +67,10 @@ def _metadata(request: DeploymentRequest, name: str) -> dict[str, Any]:
 
 
 def _engine_files(estimate: Estimate, site: Site, name: str) -> tuple[dict[str, Any], ...]:
-    """The ConfigMap with the engine files; the digest in its name makes a change of content roll the pods."""
+    """The ConfigMap with the engine files; the digest in its name makes a change of content roll the pods.
+
+    It does not carry the platform's own labels: the platform adopts ConfigMaps that do.
+    """
     if estimate.backend != "trtllm":
         return ()
     capacity, told = site.place.gpu_capacity, serving(site)
@@ -69,5 +79,7 @@ def _engine_files(estimate: Estimate, site: Site, name: str) -> tuple[dict[str, 
         for worker in estimate.workers
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
-    metadata = _metadata(site.request, f"{name}-engine-{digest}")
+    identity = site.request.identity
+    labels = {f"{OWN}/request": identity.name, "nvidia.com/managed-by": "dgdr-operator"}
+    metadata = {"name": f"{name}-engine-{digest}", "namespace": identity.namespace, "labels": labels}
     return ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": contents},)

@@ -46,6 +46,12 @@ class Site:
         """The claim that holds the model: the request's, else the operator's."""
         return self.request.model_cache or self.settings.model_cache
 
+    @property
+    def secret(self) -> str:
+        """The Secret that holds HF_TOKEN, "" for none: the request's, else the operator's."""
+        named = self.request.knobs.hf_secret
+        return self.settings.hf_secret if named is None else named
+
 
 def serving(site: Site) -> Serving:
     """What all workers of the plan are told alike."""
