@@ -37,6 +37,10 @@ class Wanted:
     backends: Sequence[str] = ENGINES
     versions: Sequence[str] = ()
 
+    def __str__(self) -> str:
+        versions = f" in version {', '.join(self.versions)}" if self.versions else ""
+        return f"{', '.join(self.backends)} on {', '.join(self.systems)}{versions}"
+
     def version(self, backend: str, offered: Iterable[str]) -> str | None:
         """The version of *backend* to take out of those *offered*, None for none of them."""
         offered = sorted(offered, key=age)
@@ -94,7 +98,7 @@ def import_packs(sources: Sequence[Path], wanted: Wanted, out: Path) -> tuple[Im
         repairs = repair.repair(measured, _siblings(package, out), facts)
         report += [_write(package, name, packs[name], repairs[name], out) for name in packs]
     if not report:
-        raise BadSource(", ".join(map(str, sources)), f"nothing in it matches {asdict(wanted)}")
+        raise BadSource(", ".join(map(str, sources)), f"it has no {wanted}")
     return tuple(report)
 
 

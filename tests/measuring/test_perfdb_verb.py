@@ -64,7 +64,6 @@ def test_a_slip_is_answered_with_the_nearest_choice(run: Run, words: tuple[str, 
 
 
 def test_import_then_verify(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     source = tmp_path / "systems/data/h200_sxm/vllm/0.12.0/gemm_perf.txt"
     source.parent.mkdir(parents=True)
     source.write_text("gemm_dtype,m,n,k,latency\nfloat16,1,64,64,0.5\n")
@@ -80,7 +79,6 @@ def test_import_then_verify(run: Run, tmp_path: Path) -> None:
 
 
 def test_verify_without_a_pack_from_that_source_is_refused(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     source = tmp_path / "systems/data/h200_sxm/vllm/0.12.0/gemm_perf.txt"
     source.parent.mkdir(parents=True)
     source.write_text("gemm_dtype,m,n,k,latency\nfloat16,1,64,64,0.5\n")
