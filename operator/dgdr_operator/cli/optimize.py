@@ -53,9 +53,8 @@ def _answer(flags: argparse.Namespace) -> int:
         return INFEASIBLE
     elapsed = time.perf_counter() - started
     saved = _save(flags.save_dir, asked, outcome, problems[0])
-    sys.stdout.write(
-        document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper) + saved
-    )
+    page = document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper) + saved
+    sys.stdout.write(page)
     return FEASIBLE
 
 

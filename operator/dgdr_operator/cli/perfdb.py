@@ -122,13 +122,15 @@ def _importing() -> ModuleType:
 
 def _chosen(catalog: Catalog, flags: argparse.Namespace) -> list[Pack]:
     names = (*catalog.packs(), *catalog.collectives())
-    if flags.system is not None:
-        catalog.resolve(flags.system, flags.backend or names[0].backend)
-    fitting = [name for name in names if _fits(name, flags)]
-    if not fitting:
-        hint = options.nearest(flags.backend, {name.backend for name in names})
-        raise UsageError(f"there is no pack of backend {flags.backend!r}{hint}")
-    return [catalog.open(name) for name in fitting]
+    _refuse_unknown("system", flags.system, {name.system for name in names})
+    _refuse_unknown("backend", flags.backend, {name.backend for name in names})
+    return [catalog.open(name) for name in names if _fits(name, flags)]
+
+
+def _refuse_unknown(noun: str, word: str | None, allowed: set[str]) -> None:
+    if word is not None and word not in allowed:
+        there = f"choose from {', '.join(sorted(allowed))}" if allowed else "there are no packs at all"
+        raise UsageError(f"no pack has {noun} {word!r}: {there}{options.nearest(word, allowed)}")
 
 
 def _fits(name: PackName, flags: argparse.Namespace) -> bool:
