@@ -15,7 +15,7 @@ from pyarrow import csv, parquet
 from perf_db import reading, repair
 from perf_db.catalog import COLLECTIVES, SHIPPED, Catalog, age
 from perf_db.codec import WORST_ERROR
-from perf_db.errors import BadSource
+from perf_db.errors import BadSource, UnknownSystem
 from perf_db.pack import Content, Pack, PackName, to_bytes
 from perf_db.provenance import Source
 from perf_db.sources import Member, Package
@@ -87,9 +87,11 @@ class _Found:
 def import_packs(sources: Sequence[Path], wanted: Wanted, out: Path) -> tuple[Imported, ...]:
     """Write one pack per system, backend and version into *out*; equal sources give equal bytes.
 
-    Raises BadSource if a source cannot be read or nothing wanted is in it.
+    Raises UnknownSystem without facts of one, and BadSource if a source cannot be read or nothing wanted is in it.
     """
     facts = _facts(out)
+    for system in set(wanted.systems) - set(facts):
+        raise UnknownSystem(system, facts)
     report: list[Imported] = []
     for path in sources:
         package = Package(path)

@@ -94,7 +94,7 @@ class Pack:
         self.sha256, self.size = sha256(raw).hexdigest(), len(raw)
         self._members = frozenset(self._archive.namelist())
         self._opened: dict[str, Table] = {}
-        self.meta: Mapping[str, Any] = json.loads(self._read("meta.json"))
+        self.meta: Mapping[str, Any] = self._record("meta.json")
         if self.meta.get("format") != FORMAT:
             raise BrokenPack(str(path), f"it has format {self.meta.get('format')}, this release reads {FORMAT}")
 
@@ -116,11 +116,18 @@ class Pack:
 
     def _inflate(self, name: str) -> Table:
         try:
-            measured = _table(name, json.loads(self._read(f"{name}.json")), self._read(f"{name}.bin"))
+            measured = _table(name, self._record(f"{name}.json"), self._read(f"{name}.bin"))
         except (ValueError, KeyError) as problem:
             raise BrokenPack(str(self._path), f"table {name}: {problem}") from problem
         patch = self.patch(name) if self.repaired else None
         return measured if patch is None else _patched(measured, patch)
+
+    def _record(self, member: str) -> dict[str, Any]:
+        try:
+            record: dict[str, Any] = json.loads(self._read(member))
+        except ValueError as problem:
+            raise BrokenPack(str(self._path), f"member {member}: {problem}") from problem
+        return record
 
     def _read(self, member: str) -> bytes:
         try:

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from perf_db import importer, reading
 from perf_db.catalog import Catalog, PackName
-from perf_db.errors import BadSource
+from perf_db.errors import BadSource, UnknownSystem
 from perf_db.provenance import Provenance
 
 METADATA = "Name: some-kernels\nVersion: 3.1\nLicense-Expression: Apache-2.0\n"
@@ -134,6 +134,11 @@ def test_a_pack_records_package_licence_and_hash(wheel: Path, tmp_path: Path) ->
     assert meta["devices"] == ["Some GPU"]
     assert meta["sources"][1]["member"].endswith("gemm_perf.txt")
     assert meta["sources"][1]["rows"] == 4
+
+
+def test_a_system_without_facts_is_refused(wheel: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownSystem, match=r"'h2000_sxm': choose from .*did you mean h200_sxm"):
+        importer.import_packs([wheel], importer.Wanted(systems=["h2000_sxm"]), tmp_path / "packs")
 
 
 def test_nothing_wanted_in_the_package_is_an_error(wheel: Path, tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_a_pack_of_another_format_says_so(tmp_path: Path) -> None:
         Pack(NAME, path)
 
 
+def test_a_meta_record_that_is_no_json_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "pack.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("meta.json", "{")
+
+    with pytest.raises(BrokenPack, match=r"member meta\.json"):
+        Pack(NAME, path)
+
+
 def test_a_table_shorter_than_announced_is_broken(tmp_path: Path) -> None:
     whole = written(Content(meta={}, tables={"gemm": table_of([("bf16", 1), ("bf16", 2)], [1.0, 2.0])}), tmp_path)
     cut = tmp_path / "cut.zip"

@@ -63,6 +63,15 @@ def test_a_slip_is_answered_with_the_nearest_choice(run: Run, words: tuple[str, 
     assert len(err.splitlines()) == 1
 
 
+def test_a_folder_without_packs_lists_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "systems.json").write_text('{"systems": {}}')
+
+    code, out, _ = run("list", "--packs", str(tmp_path))
+
+    assert code == 0
+    assert "data      version" in out
+
+
 def test_import_then_verify(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "systems/data/h200_sxm/vllm/0.12.0/gemm_perf.txt"
     source.parent.mkdir(parents=True)
