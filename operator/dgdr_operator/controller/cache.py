@@ -31,8 +31,9 @@ def trim(body: Mapping[str, Any]) -> Object:
     kept = {name: value for name, value in metadata.items() if name in KEPT}
     annotations = metadata.get("annotations") or {}
     kept["annotations"] = {name: value for name, value in annotations.items() if name not in BULKY}
-    parts = {name: body[name] for name in ("apiVersion", "kind", "spec", "status") if name in body}
-    return {**parts, "metadata": kept}
+    parts = {name: body[name] for name in ("apiVersion", "kind", "spec") if name in body}
+    status = body.get("status")
+    return {**parts, **({"status": status} if isinstance(status, Mapping) else {}), "metadata": kept}
 
 
 def name_of(body: Mapping[str, Any]) -> Name:

@@ -16,9 +16,9 @@ NOT_PLANNED_BY = frozenset({DRIFT, f"{OWN}/deletion-policy"})
 
 def request_hash(request: Object) -> str:
     """A digest of everything a user says that a plan depends on; autoApply does not change a plan."""
-    spec = dict(request.get("spec") or {})
-    if isinstance(spec.get("autoApply"), bool):
-        del spec["autoApply"]
+    spec = request.get("spec")
+    if isinstance(spec, Mapping) and isinstance(spec.get("autoApply"), bool):
+        spec = {name: value for name, value in spec.items() if name != "autoApply"}
     annotations = request["metadata"].get("annotations") or {}
     ours = {name: value for name, value in annotations.items() if name.startswith(OWN) and name not in NOT_PLANNED_BY}
     said = json.dumps([request.get("apiVersion"), spec, ours], sort_keys=True, default=str)
