@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from dgdr_operator.inventory import GPU
@@ -47,8 +48,7 @@ class View:
 
     def value(self, flag: str) -> str | None:
         """What follows *flag* on the command line, None when the flag is not there."""
-        following = dict(zip(self.args, [*self.args[1:], ""], strict=True))
-        return following.get(flag)
+        return dict(pairwise([*self.args, ""])).get(flag)
 
 
 def of(graph: Mapping[str, Any]) -> list[View]:
