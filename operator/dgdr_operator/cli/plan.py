@@ -20,6 +20,7 @@ from estimator.estimates import Estimate
 from perf_db.catalog import Catalog
 
 KIND = "DynamoGraphDeploymentRequest"
+_DEEPEST = 100
 _PURPOSE = "Print exactly what the controller would create for a DynamoGraphDeploymentRequest; no cluster is needed."
 _EXAMPLES = """\
 examples:
@@ -92,12 +93,22 @@ def _inventory(path: Path) -> Inventory:
 
 
 def _documents(name: str) -> Iterator[Any]:
-    text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        _check_depth(name, text)
         yield from (one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one is not None)
     except yaml.MarkedYAMLError as problem:
         where = problem.problem_mark
         line = f", line {where.line + 1}" if where else ""
         raise UsageError(f"{name}{line} is not YAML: {problem.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as problem:
+    except (yaml.YAMLError, ValueError) as problem:
         raise UsageError(f"{name} is not YAML: {problem}") from None
+
+
+def _check_depth(name: str, text: str) -> None:
+    """Refuse nesting that no object has: the fast loader recurses and would take the whole process with it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise UsageError(f"{name} is not YAML of an object: it is nested more than {_DEEPEST} levels deep")
