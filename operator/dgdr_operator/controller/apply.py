@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller import errors
 from dgdr_operator.controller.cache import Cache, Object
 from dgdr_operator.controller.cluster import MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
 from dgdr_operator.controller.world import ApplyGraph, is_ours, taken
@@ -53,8 +53,6 @@ class Hands:
             live = await self.look(namespace, metadata["name"])
             if live is not None and not is_ours(live, request):
                 raise errors.NameTaken(taken(live))
-        else:
-            metrics.DRIFT_CORRECTIONS.inc()
         body = {**action.graph, "metadata": {**metadata, "namespace": namespace}}
         written = await self._cluster.apply(kind, body, manager=MANAGER)
         if kind == self._kinds.graph:

@@ -64,10 +64,13 @@ class Cluster:
     async def connect(cls) -> "Cluster":
         """As the service account of this pod, or as KUBECONFIG says."""
         configuration = Configuration()
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            await config.load_kube_config(client_configuration=configuration)
+        try:
+            if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                await config.load_kube_config(client_configuration=configuration)
+        except config.ConfigException as error:
+            raise errors.Unauthenticated(f"no way to a cluster: {error}") from error
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:

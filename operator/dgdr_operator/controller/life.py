@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgdr_operator.controller import errors
+from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
@@ -17,6 +18,7 @@ from dgdr_operator.controller.reconcile import Reconciler, Tools
 from dgdr_operator.controller.sweep import Sweep
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.settings import Settings
+from dgdr_operator.status import Phase
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,12 @@ class Life:
         await asyncio.gather(workers, *parts, return_exceptions=True)
         self._estimation.close()
         await self._doorbell.close(FAREWELL)
+
+    def measure(self) -> None:
+        """Counts the requests by phase."""
+        phases = Counter((body.get("status") or {}).get("phase", "") for body in self._cache.requests.objects.values())
+        for phase in Phase:
+            metrics.REQUESTS.labels(phase.value).set(phases[phase.value])
 
     def wrong(self, now: float) -> str | None:
         """Why a restart would help, if so."""

@@ -120,6 +120,8 @@ class Reconciler:
             case ApplyGraph():
                 return await self._graph_written(key, request, action)
             case Announce():
+                if action.reason == "DriftCorrected":
+                    metrics.DRIFT_CORRECTIONS.inc()
                 await events.announce(tools.cluster, request, action)
             case LookAgain(after=after):
                 tools.queue.add_after(key, after)

@@ -16,6 +16,7 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
 from dgdr_operator.controller.life import Life, Scope
 from dgdr_operator.controller.probes import Checks
+from dgdr_operator.errors import InvalidSetting
 from dgdr_operator.request import ApiVersion
 from dgdr_operator.settings import Settings
 
@@ -68,10 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(estimation.SINGLE_THREADED)
     try:
         asyncio.run(_Controller(chosen, settings.read(os.environ)).run())
-    except (errors.ClusterError, OSError, ValueError) as error:
+    except (errors.ClusterError, InvalidSetting, OSError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 - a sentence for people, no traceback
-        return 1
-    return 0
+    except Exception:
+        log.exception("a fault in the controller ended it")
+    else:
+        return 0
+    return 1
 
 
 class _Controller:
@@ -149,6 +153,8 @@ class _Controller:
             now = self._clock.seconds()
             metrics.LOOP_LAG.set(max(0.0, now - self._beat - BEAT))
             self._beat = now
+            if self._life:
+                self._life.measure()
 
     def _wrong(self) -> str | None:
         now = self._clock.seconds()
