@@ -68,7 +68,8 @@ class Cluster:
             if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
                 config.load_incluster_config(client_configuration=configuration)
             else:
-                await config.load_kube_config(client_configuration=configuration)
+                named = os.environ.get("KUBECONFIG")  # the library looks at it once, when it is imported
+                await config.load_kube_config(config_file=named, client_configuration=configuration)
         except config.ConfigException as error:
             raise errors.Unauthenticated(f"no way to a cluster: {error}") from error
         return cls(ApiClient(configuration))

@@ -97,6 +97,10 @@ class Life:
         self._estimation.close()
         await self._doorbell.close(FAREWELL)
 
+    def sweep(self) -> None:
+        """Compares with the full lists soon."""
+        self._sweep.ask()
+
     def measure(self) -> None:
         """Counts the requests by phase."""
         phases = Counter((body.get("status") or {}).get("phase", "") for body in self._cache.requests.objects.values())
