@@ -193,6 +193,7 @@ def test_the_saved_request_plans_the_saved_graph(dgdr: Run, example: tuple[str, 
 
     planned = dgdr("plan", "-f", str(tmp_path / "plan.yaml"))
 
+    assert f"ITL {chosen['itl_ms']:.2f} ms, {chosen['tokens_per_second_per_gpu']:.1f} tokens/s per GPU" in planned.err
     assert planned.code == 0
     assert planned.out == (tmp_path / chosen["mode"] / "top1" / "k8s_deploy.yaml").read_text(encoding="utf-8")
 

@@ -2,10 +2,13 @@
 
 import argparse
 import dataclasses
+import os
 
+from dgdr_operator import settings
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import MOST_GPUS, MOST_MILLISECONDS, MOST_TOKENS, Parser, UsageError
 from dgdr_operator.report.asked import Asked
+from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue, hardware
 from estimator.hardware import System
@@ -111,8 +114,15 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
         targets=_targets(flags),
         backend_version=_version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
+        transfer_bandwidth=_link(settings.read(os.environ)),
         top=flags.top,
     )
+
+
+def _link(chosen: Settings) -> float:
+    """Bytes per second between prefill and decode workers, as `dgdr plan` and the controller assume them."""
+    profile = chosen.fabric.profile
+    return chosen.fabric.bandwidth["ib" if profile == "auto" else profile]
 
 
 def _version(flags: argparse.Namespace) -> str | None:
