@@ -9,7 +9,8 @@ from estimator.workload import Targets, Workload
 OWN = "dgdr-operator.io"
 """Prefix of every annotation and label that is ours."""
 
-Backend = Literal["auto", "vllm", "sglang", "trtllm"]
+Engine = Literal["vllm", "sglang", "trtllm"]
+Backend = Engine | Literal["auto"]
 ApiVersion = Literal["v1alpha1", "v1beta1"]
 Objective = Literal["latency", "throughput"]
 

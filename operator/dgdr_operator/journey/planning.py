@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dgdr_operator import inventory as nodes
-from dgdr_operator.errors import InvalidSpec
+from dgdr_operator.errors import InvalidSpec, Unsupported
 from dgdr_operator.inventory import Inventory, NodeGroup
 from dgdr_operator.journey import engines, transport
 from dgdr_operator.journey.digest import input_hash
@@ -16,14 +16,15 @@ from dgdr_operator.request import ApiVersion, DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import catalogue, hardware
 from estimator.errors import NoFeasibleCandidate
-from estimator.estimates import Estimate, Outcome
+from estimator.estimates import Estimate, Mode, Outcome
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.problem import Problem
 from perf_db.catalog import Catalog
 from perf_db.errors import UnknownSystem
 
-AGGREGATED = ("aggregated",)
+AGGREGATED: tuple[Mode, ...] = ("aggregated",)
+BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class _Question:
     def node_gpus(self) -> int:
         return self.problems[0].system.node.gpus
 
-    def ask(self, modes: tuple[Any, ...], bandwidth: float | None) -> Outcome:
+    def ask(self, modes: tuple[Mode, ...], bandwidth: float | None) -> Outcome:
         """The best answer of all engines over *modes*."""
         asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
         return engines.ask(asked, self.catalog)[1]
@@ -127,9 +128,6 @@ def _system(request: DeploymentRequest, catalog: Catalog) -> System:
 def _question(
     request: DeploymentRequest, target: Target, model: Model, system: System, catalog: Catalog, settings: Settings
 ) -> _Question:
-    backend = request.runtime.backend
-    measured = sorted({pack.backend for pack in catalog.packs() if pack.system == system.name})
-    asked = (measured or ["vllm"]) if backend == "auto" else [backend]
     problems = tuple(
         Problem(
             model=model,
@@ -141,9 +139,20 @@ def _question(
             backend_version=target.release.engines[name],
             objective=request.policy.objective,
         )
-        for name in asked
+        for name in _engines(request, system, catalog, settings)
     )
     return _Question(problems=problems, request=request, catalog=catalog, settings=settings)
+
+
+def _engines(request: DeploymentRequest, system: System, catalog: Catalog, settings: Settings) -> list[str]:
+    """The engine that was asked for, or for auto all that were measured on this GPU and can be delivered."""
+    backend, able = request.runtime.backend, settings.engines
+    if backend == "auto":
+        measured = {pack.backend for pack in catalog.packs() if pack.system == system.name}
+        return [name for name in able if name in measured] or [able[0]]
+    if backend not in able:
+        raise Unsupported(f"backend {backend}", f"graphs are delivered for {' and '.join(able)}")
+    return [backend]
 
 
 def _answer(question: _Question, found: fabric.Fabric) -> _Answer:
@@ -151,14 +160,14 @@ def _answer(question: _Question, found: fabric.Fabric) -> _Answer:
     chosen = transport.choose(question.request, found, question.node_gpus, question.settings)
     if chosen.bandwidth is None:
         return _aggregated(question, chosen)
-    outcome = question.ask(("aggregated", "disaggregated"), chosen.bandwidth)
+    outcome = question.ask(BOTH, chosen.bandwidth)
     missing = transport.shortage(chosen.fabric, outcome.choice, question.node_gpus, question.settings)
     if not missing:
         return _Answer(outcome=outcome, transport=chosen, fabric=transport.verdict(chosen, outcome.choice, None))
     fallback = transport.without_rdma(question.request, missing, question.node_gpus, question.settings)
     if fallback.bandwidth is None:
         return _aggregated(question, fallback, incomplete=missing)
-    outcome = question.ask(("aggregated", "disaggregated"), fallback.bandwidth)
+    outcome = question.ask(BOTH, fallback.bandwidth)
     return _Answer(outcome=outcome, transport=fallback, fabric=transport.verdict(fallback, outcome.choice, None))
 
 
@@ -183,7 +192,7 @@ def _aggregated(question: _Question, chosen: Transport, incomplete: str = "") ->
 def _would_do(question: _Question, bandwidth: float) -> Estimate | None:
     """What would be chosen if there were RDMA."""
     try:
-        return question.ask(("aggregated", "disaggregated"), bandwidth).choice
+        return question.ask(BOTH, bandwidth).choice
     except NoFeasibleCandidate:
         return None
 

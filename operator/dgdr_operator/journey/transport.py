@@ -1,7 +1,7 @@
 """May prefill and decode run apart? Only where RDMA carries keys and values, unless the user says otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from dgdr_operator.manifest import fabric
@@ -105,8 +105,3 @@ def _refusal(why: str, choice: Estimate, refused: Estimate) -> str:
 
 def _in_one_node(hardware: HardwareRequest, node_gpus: int) -> bool:
     return hardware.interconnect == "nvlink" and (hardware.total_gpus or 0) <= node_gpus
-
-
-def forced_aggregated(transport: Transport) -> Transport:
-    """The same transport with disaggregation ruled out."""
-    return replace(transport, bandwidth=None)
