@@ -57,7 +57,7 @@ def test_an_applied_request_becomes_a_graph_that_the_cluster_accepts(user: User,
     for number in range(20):
         began = time.monotonic()
         user.apply(example("01", f"r{number}"))
-        eventually(lambda name=f"r{number}-dgd": user.graph(name), "the graph", pause=0.005)
+        user.wait_graph(f"r{number}-dgd", pause=0.005)
         seconds.append(time.monotonic() - began)
 
     graph, status = user.graph("r0-dgd"), user.wait("r0", "Deploying")
@@ -142,21 +142,19 @@ def test_deployed_means_that_the_dynamo_operator_says_so(dynamo_operator: Dynamo
 @pytest.mark.usefixtures("operator")
 def test_a_deleted_graph_comes_back(user: User) -> None:
     user.apply(example("01", "kept"))
-    before = eventually(lambda: user.graph("kept-dgd"), "the graph")
+    before = user.wait_graph("kept-dgd")
 
     user.delete_graph("kept-dgd")
 
-    uid = before["metadata"]["uid"]
-    after = eventually(
-        lambda: (found := user.graph("kept-dgd")) and found["metadata"]["uid"] != uid and found, "another"
-    )
+    after = user.wait_graph("kept-dgd", other_than=before["metadata"]["uid"])
+
     assert after["spec"] == before["spec"]
 
 
 @pytest.mark.usefixtures("operator")
 def test_an_edited_graph_is_put_back_and_what_others_added_stays(user: User) -> None:
     user.apply(example("01", "kept"))
-    before = eventually(lambda: user.graph("kept-dgd"), "the graph")
+    before = user.wait_graph("kept-dgd")
     user.wait("kept", "Deploying")
 
     user.patch_graph(
@@ -230,7 +228,7 @@ def test_a_controller_killed_in_the_middle_leaves_one_graph_per_request(
 
 def test_a_stopped_controller_says_goodbye_and_leaves_the_graphs_alone(operator: OperatorProcess, user: User) -> None:
     user.apply(example("01", "kept"))
-    before = eventually(lambda: user.graph("kept-dgd"), "the graph")
+    before = user.wait_graph("kept-dgd")
     user.wait("kept", "Deploying")
 
     code = operator.stop()
