@@ -29,6 +29,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"workload": {"concurrency": 1, "requestRate": 1}}, "spec.workload", "has both concurrency and requestRate"),
     ({"sla": {"ttft": float("nan")}}, "spec.sla.ttft", "must be a finite number"),
     ({"sla": {"ttft": 0}}, "spec.sla.ttft", "must be more than 0, not 0"),
+    ({"sla": {"ttft": 5e-324}}, "spec.sla.ttft", "must be at least 1e-06, not 5e-324"),
     ({"sla": {"ttft": "600"}}, "spec.sla.ttft", "must be a number, not '600'"),
     ({"sla": {"ttft": 600, "e2eLatency": 9000}}, "spec.sla", "has both e2eLatency and ttft"),
     ({"sla": {"itl": 6, "ttft": 9, "e2eLatency": 9000}}, "spec.sla", "has both e2eLatency and ttft and itl"),

@@ -41,7 +41,8 @@ def choose(request: DeploymentRequest, found: Fabric, node_gpus: int, settings: 
     """The transport that the nodes, the request and the operator's policy leave."""
     speeds = settings.fabric.bandwidth
     hardware = request.hardware
-    if hardware.rdma is False and request.knobs.fabric is None:
+    unseen = found.of == 0
+    if hardware.rdma is False and request.knobs.fabric is None and (found.is_rdma or unseen):
         found = Fabric(profile="none", why="hardware.rdma is false")
     if found.is_rdma:
         return Transport(fabric=found, bandwidth=speeds[found.profile])

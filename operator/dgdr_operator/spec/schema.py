@@ -10,6 +10,9 @@ from dgdr_operator.spec import words
 INT32 = 2**31 - 1
 """The largest value of the schema's int32 fields."""
 
+SMALLEST = 1e-6
+"""Least time, rate or size: a nanosecond, where the unit is one millisecond; less would vanish in conversion."""
+
 SKUS = (
     "gb200_sxm", "gb10", "b200_sxm", "h200_sxm", "h100_sxm", "h100_pcie", "a100_sxm", "a100_pcie", "a30", "l40s", "l40",
     "l4", "v100_sxm", "v100_pcie", "t4", "mi200", "mi300", "gb200", "b300_sxm", "vr_nvl72",
@@ -44,6 +47,12 @@ def _mount(text: str) -> str:
     return text
 
 
+def _noticeable(value: float) -> float:
+    if value < SMALLEST:
+        raise ValueError(f"must be at least {SMALLEST:g}, not {words.show(value)}")
+    return value
+
+
 def _path(text: str) -> str:
     if ".." in _word(text).split("/"):
         raise ValueError(f"must not step out of the claim with '..': {words.show(text)}")
@@ -52,7 +61,7 @@ def _path(text: str) -> str:
 
 Word = Annotated[str, AfterValidator(_word)]
 Count = Annotated[int, Field(gt=0, le=INT32)]
-Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False), AfterValidator(_noticeable)]
 
 
 class Part(BaseModel):
