@@ -59,8 +59,8 @@ class User:
 
     def message(self, name: str) -> str:
         """What `kubectl get` shows for the request."""
-        found = (c for c in self.status(name).get("conditions", ()) if c["type"] == "Succeeded")
-        return str(next(found, {}).get("message", ""))
+        messages = (c["message"] for c in self.status(name).get("conditions", ()) if c["type"] == "Succeeded")
+        return str(next(messages, ""))
 
     def graph(self, name: str) -> Object | None:
         """The live graph, or None."""

@@ -18,6 +18,8 @@ from tests.cluster.store import Happened, Object, Store
 GROUP = "nvidia.com"
 REQUESTS, GRAPHS = "dynamographdeploymentrequests", "dynamographdeployments"
 KINDS = {REQUESTS: "DynamoGraphDeploymentRequest", GRAPHS: "DynamoGraphDeployment"}
+DEPTH = {"api": 3, "apis": 4}
+"""Segments of the shortest path to a collection."""
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
@@ -83,6 +85,8 @@ class ApiServer:
         if discovered is not None:
             return web.json_response(discovered)
         parts = request.path.strip("/").split("/")
+        if len(parts) < DEPTH[parts[0]]:
+            return _status(404, f"there is no {request.path}")
         place = parts[2:] if parts[0] == "api" else parts[3:]
         namespace, rest = (place[1], place[2:]) if place[:1] == ["namespaces"] and len(place) > 2 else ("", place)
         plural, name, subresource = (*rest, "", "", "")[:3]
@@ -155,7 +159,7 @@ class ApiServer:
 
     def _discovery(self, path: str) -> Object | None:
         """What there is: our two kinds in every served version, and of the core API only nodes and namespaces."""
-        if path == f"/apis/{GROUP}":
+        if path == f"/apis/{GROUP}" and self.versions:
             versions = [{"groupVersion": f"{GROUP}/{version}", "version": version} for version in self.versions]
             return {"kind": "APIGroup", "name": GROUP, "versions": versions, "preferredVersion": versions[0]}
         if path == "/apis":

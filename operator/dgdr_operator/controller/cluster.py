@@ -85,8 +85,8 @@ class Cluster:
         except errors.NotFound:
             return {}
         plurals: dict[str, tuple[str, ...]] = {}
-        for version in (entry["version"] for entry in found["versions"]):
-            for resource in (await self._call("GET", f"/apis/{group}/{version}"))["resources"]:
+        for version in (entry["version"] for entry in found.get("versions") or ()):
+            for resource in (await self._call("GET", f"/apis/{group}/{version}")).get("resources") or ():
                 plurals[resource["name"]] = (*plurals.get(resource["name"], ()), version)
         return plurals
 

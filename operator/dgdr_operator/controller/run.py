@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from dgdr_operator import settings
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.start(chosen.log_level)
     os.environ.update(estimation.SINGLE_THREADED)
     try:
-        asyncio.run(_Controller(chosen, settings.read(os.environ)).run())
+        asyncio.run(Controller(chosen, settings.read(os.environ)).run())
     except (errors.ClusterError, InvalidSetting, OSError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 - a sentence for people, no traceback
     except Exception:
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-class _Controller:
+class Controller:
     """All parts of one replica, and the order in which they start and stop."""
 
     def __init__(self, chosen: Options, configured: Settings) -> None:
@@ -89,21 +90,24 @@ class _Controller:
         self._stop = asyncio.Event()
         self._life: Life | None = None
 
+    def stop(self) -> None:
+        """Ends `run` in order."""
+        self._stop.set()
+
     async def run(self) -> None:
         """From the first probe to the last farewell."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self.stop)
         checks = Checks(alive=self._wrong, ready=self._unready)
-        server = await probes.serve(self._options.probe_address, self._options.probe_port, checks)
-        heart = loop.create_task(self._heartbeat())
-        cluster = await Cluster.connect()
-        try:
+        async with AsyncExitStack() as farewell:
+            server = await probes.serve(self._options.probe_address, self._options.probe_port, checks)
+            farewell.push_async_callback(server.cleanup)
+            heart = loop.create_task(self._heartbeat())
+            farewell.callback(heart.cancel)
+            cluster = await Cluster.connect()
+            farewell.push_async_callback(cluster.close)
             await self._live(cluster)
-        finally:
-            heart.cancel()
-            await cluster.close()
-            await server.cleanup()
 
     async def _live(self, cluster: Cluster) -> None:
         """One life per set of served kinds: when the cluster serves others, everything begins anew."""
