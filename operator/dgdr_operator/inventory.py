@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dgdr_operator.errors import InvalidSpec
-from dgdr_operator.request import DeploymentRequest, HardwareRequest
+from dgdr_operator.request import MOST_GPUS, DeploymentRequest, HardwareRequest
 from dgdr_operator.units import MEBIBYTE
 
 GPU = "nvidia.com/gpu"
@@ -142,7 +142,7 @@ def _found(asked: HardwareRequest, group: NodeGroup | None) -> HardwareRequest:
     return HardwareRequest(
         gpu_sku=name,
         vram=asked.vram or (group.memory if group else None),
-        total_gpus=asked.total_gpus or (group.gpus if group else None),
+        total_gpus=asked.total_gpus or (min(group.gpus, MOST_GPUS) if group else None),
         gpus_per_node=asked.gpus_per_node or (group.gpus_per_node if group else None),
         interconnect=asked.interconnect or ("nvlink" if linked else "pcie"),
         rdma=rdma if asked.rdma is None else asked.rdma,
@@ -153,7 +153,9 @@ def _fillings(asked: HardwareRequest, found: HardwareRequest) -> Iterable[tuple[
     if asked.gpu_sku is None:
         yield "gpuSku", f"the nodes have {found.gpu_sku}"
     if asked.total_gpus is None:
-        yield "totalGpus", f"the ready nodes have {found.total_gpus}"
+        capped = f"{MOST_GPUS} is the most one request may plan for, and the ready nodes have more"
+        full = f"the ready nodes have {found.total_gpus}"
+        yield "totalGpus", capped if found.total_gpus == MOST_GPUS else full
     if asked.gpus_per_node is None and found.gpus_per_node is not None:
         yield "numGpusPerNode", f"the nodes have {found.gpus_per_node}"
     if asked.interconnect is None:

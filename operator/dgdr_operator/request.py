@@ -9,6 +9,9 @@ from estimator.workload import Targets, Workload
 OWN = "dgdr-operator.io"
 """Prefix of every annotation and label that is ours."""
 
+MOST_GPUS = 1024
+"""GPUs that one request may plan for: all ways to use them are priced at once, in about a second and 700 MB."""
+
 Engine = Literal["vllm", "sglang", "trtllm"]
 Backend = Engine | Literal["auto"]
 ApiVersion = Literal["v1alpha1", "v1beta1"]

@@ -153,3 +153,10 @@ def test_a_budget_beyond_the_nodes_is_pointed_out() -> None:
     asked = asking(gpu_sku="h200_sxm", total_gpus=32)
 
     assert "the ready h200_sxm nodes have 8" in inventory.complete(asked, inventory.read([node()]))[1][-1]
+
+
+def test_a_cluster_larger_than_one_request_can_plan_for_is_not_planned_whole() -> None:
+    completed, notes = inventory.complete(asking(), inventory.read([node() for _ in range(200)]))
+
+    assert completed.hardware.total_gpus == 1024
+    assert any("1024 is the most one request may plan for" in note for note in notes)

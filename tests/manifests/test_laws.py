@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.manifest import graph, names, releases, views
 from dgdr_operator.manifest.fabric import Fabric
-from dgdr_operator.manifest.site import Place, Site
+from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.request import Identity
 from estimator.estimates import Estimate, Role
 from tests.manifests import definitions, plans, structural

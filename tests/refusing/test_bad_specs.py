@@ -36,6 +36,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sla": {"optimizationType": "cost"}}, "spec.sla.optimizationType", "must be latency or throughput, not 'cost'"),
     ({"hardware": {"gpuSku": "h200"}}, "spec.hardware.gpuSku", "did you mean h200_sxm?"),
     ({"hardware": {"totalGpus": 0}}, "spec.hardware.totalGpus", "must be more than 0, not 0"),
+    ({"hardware": {"totalGpus": 24039}}, "spec.hardware.totalGpus", "must be at most 1024, not 24039"),
     ({"hardware": {"interconnect": "nvlnk"}}, "spec.hardware.interconnect", "did you mean nvlink?"),
     ({"hardware": {"rdma": "yes"}}, "spec.hardware.rdma", "must be true or false, not 'yes'"),
     ({"searchStrategy": "thorough"}, "spec.searchStrategy", "thorough needs one backend"),

@@ -37,11 +37,11 @@ def values(schema: Mapping[str, Any], name: str = "") -> st.SearchStrategy[Any]:
         return st.sampled_from(schema["enum"])
     if name in FREE:
         return FREE[name]
-    low = schema.get("minimum", 0)
+    low, high = schema.get("minimum", 0), schema.get("maximum", 10**12)
     leaves = {
         "boolean": st.booleans(),
-        "integer": st.integers(low, 2**31 - 1),
-        "number": st.floats(low, 1e12) | st.integers(1, 10**12),
+        "integer": st.integers(low, min(high, 2**31 - 1)),
+        "number": st.floats(low, high) | st.integers(1, high),
     }
     return leaves[schema["type"]] if schema["type"] in leaves else _objects(schema)
 

@@ -11,7 +11,7 @@ from dgdr_operator.journey.digest import input_hash
 from dgdr_operator.journey.transport import FabricVerdict, Transport
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.releases import Target
-from dgdr_operator.manifest.site import Place, Site
+from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.request import ApiVersion, DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import catalogue, hardware

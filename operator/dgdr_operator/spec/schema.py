@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from dgdr_operator.request import MOST_GPUS
 from dgdr_operator.spec import words
 
 INT32 = 2**31 - 1
@@ -61,6 +62,7 @@ def _path(text: str) -> str:
 
 Word = Annotated[str, AfterValidator(_word)]
 Count = Annotated[int, Field(gt=0, le=INT32)]
+Gpus = Annotated[int, Field(gt=0, le=MOST_GPUS)]
 Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False), AfterValidator(_noticeable)]
 
 
@@ -83,8 +85,8 @@ class Hardware(Part):
 
     gpu_sku: Literal[SKUS] | None = None  # type: ignore[valid-type]  # the tuple is the enum, written once
     vram_mb: Positive | None = None
-    total_gpus: Count | None = None
-    num_gpus_per_node: Count | None = None
+    total_gpus: Gpus | None = None
+    num_gpus_per_node: Gpus | None = None
     interconnect: Literal["nvlink", "pcie"] | None = None
     rdma: bool | None = None
 
