@@ -9,7 +9,7 @@ from typing import Any
 from dgdr_operator import settings, spec
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.fabric import Fabric
-from dgdr_operator.manifest.site import Place, Site
+from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.report import answer, artifacts, yaml_text
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.report.paper import Paper
