@@ -13,7 +13,7 @@ from e2e import audit
 from e2e.cluster import Cluster
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
-from e2e.user import User, example, user_of, with_spec
+from e2e.user import ROOT, User, example, user_of, with_spec
 from e2e.waiting import eventually
 
 Say = Callable[[str], None]
@@ -193,6 +193,34 @@ def test_an_infeasible_request_fails_with_numbers_and_an_edit_mends_it(user: Use
     assert "infeasible: ttft<=50ms itl<=2ms" in message
     assert "best ttft=" in message
     assert user.graph("hasty-dgd") is not None
+
+
+@pytest.fixture
+def nodes(cluster: Cluster) -> Iterator[Callable[[], None]]:
+    """Call it, and GPU nodes stand in the cluster until the test ends."""
+    path = str(ROOT / "examples" / "nodes.yaml")
+    if not cluster.disposable:
+        pytest.skip("this cluster has nodes of its own")
+
+    def appear() -> None:
+        cluster.kubectl("create", "-f", path)
+        cluster.kubectl("taint", "nodes", "--all", "node.kubernetes.io/not-ready-")  # a kubelet would see to this
+
+    yield appear
+    cluster.kubectl("delete", "-f", path, "--ignore-not-found")
+
+
+@pytest.mark.usefixtures("operator")
+def test_nodes_that_appear_mend_a_request_that_left_its_hardware_out(user: User, nodes: Callable[[], None]) -> None:
+    user.apply(with_spec(example("01", "trusting"), hardware={}))
+    user.wait("trusting", "Failed")
+    message = user.message("trusting")
+
+    nodes()
+
+    user.wait("trusting", "Deploying", seconds=PATIENCE)
+    assert "spec.hardware.gpuSku" in message
+    assert user.graph("trusting-dgd") is not None
 
 
 @pytest.mark.usefixtures("operator")
