@@ -92,9 +92,7 @@ class Knobs:
     retry: any new value asks for another try.
     """
 
-    mode: Literal["auto", "owner", "plugin", "ignore"] = "auto"
     drift: Literal["correct", "report", "ignore"] = "correct"
-    deletion_policy: Literal["keep", "delete"] = "keep"
     retry: str = ""
     without_rdma: Literal["refuse", "intra-node", "allow"] | None = None
     fabric: str | None = None

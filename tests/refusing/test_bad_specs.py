@@ -85,6 +85,8 @@ def test_a_name_that_no_label_can_carry_is_refused(name: Any) -> None:  # noqa: 
         ("drift", "corect", "did you mean correct?"),
         ("drift", True, "must be text in quotes, not true"),
         ("kv-router", "true", "is not supported yet"),
+        ("mode", "plugin", "plugin is not supported yet: auto or owner is"),
+        ("deletion-policy", "delete", "delete is not supported yet: keep is"),
         ("on-infeasible", "best-effort", "is not supported yet"),
     ],
 )
