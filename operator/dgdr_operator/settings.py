@@ -52,7 +52,7 @@ class Settings:
     cluster serves, `dgdr plan --dgd-version` puts one); empty: by the Dynamo version;
     model_cache: claim for requests without one, None for no claim; hf_secret: "" for none;
     shared_memory: size by backend, as a Kubernetes quantity; engine_env: variables by backend;
-    engines: those whose objects can all be delivered (a TensorRT-LLM worker needs a ConfigMap beside its graph).
+    engines: those to choose from.
     """
 
     dynamo_version: str = "1.4.0"
@@ -63,7 +63,7 @@ class Settings:
     fabric: FabricSettings = field(default_factory=FabricSettings)
     shared_memory: Mapping[str, str] = field(default_factory=lambda: dict(SHARED_MEMORY))
     engine_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    engines: tuple[Engine, ...] = ("vllm", "sglang")
+    engines: tuple[Engine, ...] = ("vllm", "sglang", "trtllm")
 
 
 def read(environment: Mapping[str, str]) -> Settings:

@@ -50,6 +50,7 @@ class Kind:
 
 
 NODES = Kind(group="", version="v1", plural="nodes")
+CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
 REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
 

@@ -10,7 +10,7 @@ from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import Cluster, Kind
+from dgdr_operator.controller.cluster import CONFIG_MAPS, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
@@ -142,6 +142,7 @@ async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:
         *((verb, kinds.request, "") for verb in ("get", "list", "watch")),
         ("patch", kinds.request, "status"),
         *((verb, kinds.graph, "") for verb in ("get", "list", "watch", "create", "patch")),
+        *((verb, CONFIG_MAPS, "") for verb in ("get", "create", "patch")),
     ]
     for verb, kind, subresource in needed:
         try:
