@@ -188,11 +188,10 @@ def test_an_infeasible_request_fails_with_numbers_and_an_edit_mends_it(user: Use
     say(f"infeasible: {message}")
 
     user.apply(with_spec(example("06", "hasty"), sla={"ttft": 2000, "itl": 30}))
-    user.wait("hasty", "Deploying")
+    user.wait_graph("hasty-dgd")
 
     assert "infeasible: ttft<=50ms itl<=2ms" in message
     assert "best ttft=" in message
-    assert user.graph("hasty-dgd") is not None
 
 
 @pytest.fixture
@@ -219,8 +218,8 @@ def test_nodes_that_appear_mend_a_request_that_left_its_hardware_out(user: User,
     nodes()
 
     user.wait("trusting", "Deploying", seconds=PATIENCE)
+    user.wait_graph("trusting-dgd")
     assert "spec.hardware.gpuSku" in message
-    assert user.graph("trusting-dgd") is not None
 
 
 @pytest.mark.usefixtures("operator")
@@ -230,11 +229,9 @@ def test_a_preview_waits_for_the_user(user: User) -> None:
     made = user.graphs()
 
     user.apply(with_spec(example("04", "shown"), autoApply=True))
-    user.wait("shown", "Deploying")
+    graph = user.wait_graph("shown-dgd")
 
-    graph = user.graph("shown-dgd")
     assert made == []
-    assert graph is not None
     assert graph["spec"] == status["profilingResults"]["selectedConfig"]["spec"]
 
 
@@ -249,15 +246,14 @@ def test_a_controller_killed_in_the_middle_leaves_one_graph_per_request(
     operator.kill()
     operator.restart()
 
-    for name in names:
-        user.wait(name, "Deploying")
+    eventually(lambda: all(user.synced(name) for name in names), "all graphs to stand as planned")
     assert sorted(graph["metadata"]["name"] for graph in user.graphs()) == [f"{name}-dgd" for name in names]
 
 
 def test_a_stopped_controller_says_goodbye_and_leaves_the_graphs_alone(operator: OperatorProcess, user: User) -> None:
     user.apply(example("01", "kept"))
     before = user.wait_graph("kept-dgd")
-    user.wait("kept", "Deploying")
+    eventually(lambda: user.synced("kept"), "the graph to stand as planned")
 
     code = operator.stop()
     operator.start()

@@ -57,6 +57,11 @@ class User:
         """The live request's status."""
         return self.request(name).get("status") or {}
 
+    def synced(self, name: str) -> bool:
+        """Whether the request says that its graph stands as planned."""
+        found = (c["status"] for c in self.status(name).get("conditions", ()) if c["type"] == "Synced")
+        return next(found, "") == "True"
+
     def message(self, name: str) -> str:
         """What `kubectl get` shows for the request."""
         messages = (c["message"] for c in self.status(name).get("conditions", ()) if c["type"] == "Succeeded")
