@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dgdr_operator.cli import engines
+from dgdr_operator import engines
 from estimator import catalogue, hardware
 from estimator.errors import NoFeasibleCandidate
 from estimator.estimates import Infeasible
