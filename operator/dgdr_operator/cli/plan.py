@@ -4,14 +4,12 @@ import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dgdr_operator import inventory, journey, refusal, settings, spec
-from dgdr_operator.cli import options
+from dgdr_operator.cli import documents, options
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.report import figures, yaml_text
@@ -20,7 +18,6 @@ from estimator.estimates import Estimate
 from perf_db.catalog import Catalog
 
 KIND = "DynamoGraphDeploymentRequest"
-_DEEPEST = 100
 _PURPOSE = "Print exactly what the controller would create for a DynamoGraphDeploymentRequest; no cluster is needed."
 _EXAMPLES = """\
 examples:
@@ -71,7 +68,7 @@ def _summary(choice: Estimate) -> str:
 
 
 def _request(name: str) -> Any:  # noqa: ANN401 - whatever the file holds; the reader of requests judges it
-    found = list(_documents(name))
+    found = list(documents.read(name))
     requests = [one for one in found if isinstance(one, Mapping) and one.get("kind") == KIND]
     if len(requests) > 1:
         raise UsageError(f"{name} holds {len(requests)} requests; plan them one at a time")
@@ -81,34 +78,4 @@ def _request(name: str) -> Any:  # noqa: ANN401 - whatever the file holds; the r
 
 
 def _inventory(path: Path) -> Inventory:
-    nodes: list[Any] = []
-    for one in _documents(str(path)):
-        if not isinstance(one, Mapping):
-            raise UsageError(f"{path} holds no Node objects")
-        items = one.get("items", [one])
-        nodes += items if isinstance(items, list) else []
-    if not all(isinstance(node, Mapping) and node.get("kind", "Node") == "Node" for node in nodes):
-        raise UsageError(f"{path} holds objects that are no Nodes")
-    return inventory.read(nodes)
-
-
-def _documents(name: str) -> Iterator[Any]:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        _check_depth(name, text)
-        yield from (one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one is not None)
-    except yaml.MarkedYAMLError as problem:
-        where = problem.problem_mark
-        line = f", line {where.line + 1}" if where else ""
-        raise UsageError(f"{name}{line} is not YAML: {problem.problem}") from None
-    except (yaml.YAMLError, ValueError) as problem:
-        raise UsageError(f"{name} is not YAML: {problem}") from None
-
-
-def _check_depth(name: str, text: str) -> None:
-    """Refuse nesting that no object has: the fast loader recurses and would take the whole process with it."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise UsageError(f"{name} is not YAML of an object: it is nested more than {_DEEPEST} levels deep")
+    return inventory.read(documents.objects(str(path), "Node"))
