@@ -28,8 +28,8 @@ _FLAGS = {"e2eLatency": "request-latency", "requestRate": "request-rate", "total
 
 def add_flags(parser: Parser) -> None:
     """Add the flags that describe a question."""
-    _add_hardware(parser)
-    _add_workload(parser)
+    add_hardware(parser)
+    add_workload(parser)
     _add_targets(parser)
 
 
@@ -40,7 +40,23 @@ def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Probl
     """
     packs = _packs(flags, catalog)
     problem = _problem(flags, catalog)
-    asked = Asked(
+    asked = _asked(flags, problem, packs)
+    return asked, [dataclasses.replace(problem, backend=one.pack.backend) for one in packs]
+
+
+def unpriced(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, Problem]:
+    """The same for a question that no measurement has to answer: one engine, no promises."""
+    problem = dataclasses.replace(_problem(flags, catalog), targets=Targets())
+    return _asked(flags, problem, []), problem
+
+
+def flag(field: str) -> str:
+    """The flag that sets *field* of a request, without its dashes."""
+    return _FLAGS.get(field, field)
+
+
+def _asked(flags: argparse.Namespace, problem: Problem, packs: list[Resolution]) -> Asked:
+    return Asked(
         model=problem.model,
         system=flags.system,
         gpus=flags.total_gpus,
@@ -51,15 +67,10 @@ def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Probl
         packs=tuple(f"{one.pack.system}/{one.pack.backend} {one.pack.version}" for one in packs),
         notes=tuple(one.note for one in packs if one.note),
     )
-    return asked, [dataclasses.replace(problem, backend=one.pack.backend) for one in packs]
 
 
-def flag(field: str) -> str:
-    """The flag that sets *field* of a request, without its dashes."""
-    return _FLAGS.get(field, field)
-
-
-def _add_hardware(parser: Parser) -> None:
+def add_hardware(parser: Parser) -> None:
+    """Add the flags of what to serve, and on what."""
     group = parser.add_argument_group("what to serve, and on what")
     model = "Hugging Face name, or a directory with its config.json"
     group.add_argument("--model", "--model-path", metavar="NAME", required=True, help=model)
@@ -76,7 +87,8 @@ def _add_hardware(parser: Parser) -> None:
     group.add_argument("--kv-cache-dtype", type=cache, metavar="TYPE", default="auto", help="auto, bf16 or fp8 (auto)")
 
 
-def _add_workload(parser: Parser) -> None:
+def add_workload(parser: Parser) -> None:
+    """Add the flags of the traffic."""
     group = parser.add_argument_group("the traffic")
     tokens = options.whole("token", MOST_TOKENS)
     group.add_argument("--isl", metavar="N", type=tokens, default=DEFAULT_ISL, help=f"prompt tokens ({DEFAULT_ISL})")
