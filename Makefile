@@ -10,7 +10,7 @@ IMAGE  ?= dgdr-operator:dev
 
 .PHONY: help
 help:  ## list what there is to do
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 13
 
 .PHONY: demo
 demo: $(VENV)/run.stamp  ## plan the example of the README and write its DynamoGraphDeployment to ./demo/
@@ -33,6 +33,7 @@ check: $(VENV)/test.stamp  ## format, lint, types, walls between the rooms, and 
 .PHONY: e2e
 e2e: $(VENV)/test.stamp  ## build a real control plane (needs Go) and run the controller against it
 	$(BIN)/python e2e/controlplane/build.py
+	$(BIN)/python -m e2e.helm
 	$(BIN)/python -m pytest e2e
 
 .PHONY: bench
@@ -50,6 +51,15 @@ wheel: $(VENV)/dev.stamp  ## build the wheel into ./dist/
 .PHONY: image
 image:  ## build the container image (needs Docker); BASE=... picks another base
 	docker build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+
+.PHONY: chart
+chart: $(VENV)/test.stamp  ## build Helm (needs Go), then lint, render and test the chart
+	$(BIN)/python -m e2e.helm
+	$(BIN)/python -m pytest tests/chart
+
+.PHONY: chart-docs
+chart-docs: $(VENV)/test.stamp  ## write the chart's schema, README and copies from values.yaml and crds/
+	$(BIN)/python -m charts.write
 
 .PHONY: venv
 venv: $(VENV)/test.stamp  ## make .venv, with all that tests need

@@ -16,6 +16,9 @@ from perf_db.errors import PerfDatabaseError
 VERBS = {
     "optimize": "a model, some GPUs and an SLA: the best plan, ranked tables, a chart",
     "plan": "a DynamoGraphDeploymentRequest file: exactly what the controller would create for it",
+    "generate": "a model and some GPUs: manifests of a configuration that fits, without a search",
+    "compare": "a saved plan and a run of AIPerf: prediction against measurement",
+    "doctor": "a deployment: is RDMA active, is everything mounted, what to change",
     "validate": "measured runs: how far the predictions are from them",
     "perfdb": "the measurements: which there are, where they come from, what was repaired",
 }
