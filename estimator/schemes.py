@@ -1,0 +1,205 @@
+"""The quantisation vocabularies of published checkpoints, put into our words: a type per group of weights."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from estimator.errors import InvalidModelConfig
+
+# The matrix that stands for its group, under the names that published checkpoints give it.
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "gemm": ("mlp.down_proj", "feed_forward.down_proj", "mixer.down_proj"),
+    "attention_gemm": (
+        "self_attn.q_proj", "self_attn.qkv_proj", "self_attn.q_b_proj", "linear_attn.in_proj_qkv",
+        "linear_attn.in_proj_qkvz", "mixer.q_proj", "mixer.in_proj",
+    ),
+    "output_gemm": ("self_attn.o_proj", "linear_attn.out_proj", "mixer.o_proj", "mixer.out_proj"),
+    "experts": (
+        "mlp.experts.0.down_proj", "block_sparse_moe.experts.0.w2", "feed_forward.experts.down_proj",
+        "mixer.experts.0.down_proj", "experts.0.down_proj",
+    ),
+    "shared": (
+        "mlp.shared_experts.down_proj", "mlp.shared_expert.down_proj", "feed_forward.shared_expert.down_proj",
+        "block_sparse_moe.shared_experts.down_proj", "mixer.shared_experts.down_proj",
+    ),
+    "head": ("lm_head",),
+}  # fmt: skip
+
+_PLAIN = {
+    "nvfp4": "nvfp4",
+    "modelopt_fp4": "nvfp4",
+    "w4a16_nvfp4": "nvfp4_wo",
+    "mxfp8": "fp8_block",
+    "fp8_pb_wo": "fp8_block",
+    "fbgemm_fp8": "fp8",
+    "w8a8_sq_per_channel": "sq",
+    "w8a16": "int8_wo",
+    "w4a16": "int4_wo",
+    "w4a16_awq": "int4_wo",
+    "mxfp4": "mxfp4",
+    "w4afp8": "w4afp8",
+}
+# Types that only experts come in: what the other matrices of such a checkpoint are stored as. gpt-oss keeps them in
+# 16 bits (its config.json), the 4-bit DeepSeek exports in blocks of 8-bit floats (SGLang documentation).
+_BESIDE_EXPERTS = {"mxfp4": "bf16", "w4afp8": "fp8_block"}
+_EXPERTS = {"fp8_static": "fp8", "mxfp4": "w4a16_mxfp4"}
+_ELSEWHERE = re.compile(r"\b(mtp|vision|visual|vision_tower|vision_model|audio|mm_projector)\b")
+"""Modules outside the language model, whose layer numbers are their own."""
+_LAYER = re.compile(r"^.*?\blayers\.(\d+)(?=[.*]|$)")
+
+
+def expert_type(dtype: str) -> str:
+    """The type that experts are computed in when a checkpoint's matrices are of type *dtype*."""
+    return _EXPERTS.get(dtype, dtype)
+
+
+def read(model: str, quantization: Mapping[str, Any] | None, layers: Mapping[str, int]) -> dict[str, tuple[str, str]]:
+    """For each group of ROLES, the type that a checkpoint stores it in and where it says so.
+
+    *quantization* is `hf_quant_config.json`'s `quantization` or config.json's `quantization_config`; *layers* says in
+    how many layers each group occurs. Raises InvalidModelConfig for a scheme we do not know.
+    """
+    if not quantization:
+        return dict.fromkeys(ROLES, ("bf16", "config.json names no quantisation"))
+    scheme, where = _scheme(quantization)
+    if scheme == "mixed_precision":
+        found = _mixed(model, quantization)
+    else:
+        dtype = _weights(model, scheme, where, quantization)
+        found = _everywhere(dtype, f"checkpoint {where} {scheme}")
+    excluded = _excluded(model, quantization, layers)
+    return found | {role: ("bf16", "left out of the checkpoint's quantisation") for role in excluded}
+
+
+def cache_type(quantization: Mapping[str, Any] | None) -> str | None:
+    """The KV cache type that a checkpoint declares (ModelOpt exports do), or None."""
+    declared = (quantization or {}).get("kv_cache_quant_algo") or (quantization or {}).get("kv_cache_scheme")
+    if isinstance(declared, Mapping):
+        return "fp8" if declared.get("num_bits") == 8 else None  # noqa: PLR2004 - the bits of an 8-bit float
+    return "fp8" if str(declared).lower() == "fp8" else None
+
+
+def _scheme(quantization: Mapping[str, Any]) -> tuple[str, str]:
+    where = "quant_algo" if quantization.get("quant_algo") else "quant_method"
+    return str(quantization.get(where) or "").lower(), where
+
+
+def _everywhere(dtype: str, origin: str) -> dict[str, tuple[str, str]]:
+    """One type for all groups but the head, which engines keep in 16 bits unless the checkpoint names it."""
+    plain = (_BESIDE_EXPERTS.get(dtype, dtype), origin)
+    found = dict.fromkeys(ROLES, plain) | {"experts": (expert_type(dtype), origin)}
+    return found | {"head": ("bf16", "16-bit unless the checkpoint names it")}
+
+
+def _weights(model: str, scheme: str, where: str, quantization: Mapping[str, Any]) -> str:
+    if scheme == "compressed-tensors":
+        return _compressed_tensors(model, quantization)
+    if scheme == "fp8":
+        return _fp8(quantization)
+    if scheme in {"awq", "gptq"} and quantization.get("bits", 4) in {4, 8}:
+        return f"int{quantization.get('bits', 4)}_wo"
+    if scheme in _PLAIN:
+        return _PLAIN[scheme]
+    raise InvalidModelConfig(model, f"quantization_config.{where}", f"is {scheme!r}, which we do not know yet")
+
+
+def _groups(quantization: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    groups = quantization.get("config_groups")
+    return [group for group in groups.values() if isinstance(group, Mapping)] if isinstance(groups, Mapping) else []
+
+
+def _part(group: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = group.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _fp8(quantization: Mapping[str, Any]) -> str:
+    """Scales per block, per token as it comes (dynamic), or fixed in the checkpoint (static, ModelOpt's default)."""
+    if quantization.get("weight_block_size"):
+        return "fp8_block"
+    parts = [_part(group, name) for group in _groups(quantization) for name in ("input_activations", "weights")]
+    dynamic = quantization.get("activation_scheme") == "dynamic" or any(part.get("dynamic") for part in parts)
+    return "fp8" if dynamic else "fp8_static"
+
+
+def _compressed_tensors(model: str, quantization: Mapping[str, Any]) -> str:
+    group: Mapping[str, Any] = next(iter(_groups(quantization)), {})
+    weights, inputs = _part(group, "weights"), _part(group, "input_activations")
+    match weights.get("num_bits"), weights.get("type"):
+        case 8, "float":
+            return "fp8_block" if weights.get("strategy") == "block" else "fp8"
+        case 8, "int":
+            return "sq" if inputs else "int8_wo"
+        case 4, "int":
+            return "int4_wo"
+        case 4, "float" if weights.get("group_size") == 16:  # noqa: PLR2004 - NVFP4's block, MXFP4's is 32
+            return "nvfp4" if inputs else "nvfp4_wo"
+        case 4, "float":
+            return "mxfp4"
+        case bits, kind:
+            field = "quantization_config.config_groups"
+            raise InvalidModelConfig(model, field, f"has weights of {bits} bits, type {kind}")
+
+
+def _mixed(model: str, quantization: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The commonest type of each group's named layers; groups that nobody names stay in 16 bits."""
+    listed = quantization.get("quantized_layers")
+    if not isinstance(listed, Mapping):
+        raise InvalidModelConfig(model, "quantization_config.quantized_layers", "is missing in mixed precision")
+    votes: dict[str, Counter[str]] = {role: Counter() for role in ROLES}
+    for (tail, scheme), count in Counter(_targets(listed)).items():
+        for role in _roles(model, tail):
+            votes[role][scheme] += count
+    found = dict.fromkeys(ROLES, ("bf16", "not among the checkpoint's quantized_layers"))
+    for role, schemes in votes.items():
+        if schemes:
+            scheme = schemes.most_common(1)[0][0]
+            dtype = _weights(model, scheme, "quantized_layers", {})
+            dtype = expert_type(dtype) if role == "experts" else _BESIDE_EXPERTS.get(dtype, dtype)
+            found[role] = (dtype, f"checkpoint quantized_layers {scheme}")
+    return found
+
+
+def _targets(listed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for name, how in listed.items():
+        if isinstance(how, Mapping) and not _ELSEWHERE.search(name):
+            yield _LAYER.sub("layers.0", name), str(how.get("quant_algo") or "").lower()
+
+
+def _excluded(model: str, quantization: Mapping[str, Any], layers: Mapping[str, int]) -> set[str]:
+    """Groups that the checkpoint's exclusions keep in 16 bits in at least half of their layers."""
+    covered: dict[str, set[str]] = {role: set() for role in ROLES}
+    tails: dict[str, set[str]] = {}
+    for pattern in _patterns(quantization):
+        numbered = None if pattern.startswith("re:") else _LAYER.match(pattern)
+        tail = _LAYER.sub("layers.0", pattern) if numbered else pattern
+        tails.setdefault(tail, set()).add(numbered.group(1) if numbered else "all")
+    for tail, numbers in tails.items():
+        for role in _roles(model, tail):
+            covered[role] |= numbers
+    return {role for role, numbers in covered.items() if "all" in numbers or 2 * len(numbers) >= layers[role] > 0}
+
+
+def _patterns(quantization: Mapping[str, Any]) -> Iterable[str]:
+    for key in ("modules_to_not_convert", "exclude_modules", "ignore"):
+        listed = quantization.get(key)
+        if isinstance(listed, list):
+            yield from (str(pattern) for pattern in listed if not _ELSEWHERE.search(str(pattern)))
+
+
+def _roles(model: str, pattern: str) -> list[str]:
+    """The groups whose standing matrix *pattern* covers."""
+    return [role for role, names in ROLES.items() if any(_covers(model, pattern, name) for name in names)]
+
+
+def _covers(model: str, pattern: str, name: str) -> bool:
+    path = name if name == "lm_head" else f"layers.0.{name}"
+    if pattern.startswith("re:"):
+        try:
+            return re.match(pattern[3:], f"model.{path}") is not None
+        except re.error as error:
+            raise InvalidModelConfig(model, "quantization_config.ignore", f"holds {pattern!r}: {error}") from None
+    bare = re.sub(r"^.*?\b(?=layers\.)", "", pattern)
+    return any(fnmatchcase(f".{path}.", f"*.{bare}{end}") for end in (".", ".*", "."))
