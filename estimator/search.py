@@ -5,9 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from estimator import aggregated, candidates, choice, deployments, disaggregated, memory
+from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory
 from estimator.backends import registry
-from estimator.backends.engine import Engine
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
 from estimator.errors import InvalidWorkload, NoFeasibleCandidate
@@ -17,8 +16,9 @@ from estimator.model import Model
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
 from estimator.problem import Problem
-from estimator.quantization import GEMM, Dtypes, checkpoint_gemm, checkpoint_kv, planned_kv
-from estimator.step import Shape, Step
+from estimator.quantization import Dtypes
+from estimator.shape import Shape
+from estimator.step import Step
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
@@ -33,7 +33,7 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     cannot hold the sequences, and perf_db's errors when there are no measurements for the system or engine.
     """
     problem, prices, note = _prepared(problem, catalog)
-    dtypes = resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
     groups = _groups(problem, prices, dtypes)
     if not groups:
         raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes))
@@ -63,13 +63,14 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     catalog: Catalog,
     backend_version: str | None = None,
     weights: str | None = None,
+    experts: str | None = None,
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
-    weights: a key of quantization.GEMM instead of what the checkpoint declares; kv_dtype: None for the engine's own
-    default. Raises InvalidWorkload without a concurrency or when the worker does not start.
+    weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
+    the engine's own default. Raises InvalidWorkload without a concurrency or when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
@@ -79,12 +80,14 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     )  # fmt: skip
     problem, prices, _ = _prepared(problem, catalog)
     engine = registry.engine(backend)
-    kv_dtype = kv_dtype or default_kv(model, engine)
-    dtypes = resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
-    step = Step(Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine), prices, workload)
+    kv_dtype = kv_dtype or deciding.default_kv(model, engine)
+    dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
+    dtypes = deciding.with_experts(dtypes, experts)
+    shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+    step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
-    columns = aggregated.estimate(step, system, workload, requests, budget)
+    columns = aggregated.estimate(step, workload, requests, budget)
     if not columns.starts[0]:
         raise InvalidWorkload("memory", f"{columns.cache[0] / 2**30:.1f} GiB of cache", "enough for one request")
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)
@@ -93,34 +96,8 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
 def pool_workers(problem: Problem, catalog: Catalog) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
     """Every kind of prefill and decode worker that the search would combine into pools. Raises like search()."""
     problem, prices, _ = _prepared(problem, catalog)
-    dtypes = resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
     return _pool_workers(problem, _steps(problem, prices, dtypes, pipelines=False))
-
-
-def resolve(
-    model: Model, engine: Engine, prices: Prices, *, kv_dtype: str | None = None, weights: str | None = None
-) -> Dtypes:
-    """The data types of a deployment and what decided each: the caller, the checkpoint, or a plan of ours."""
-    gemm, gemm_origin = (weights, "as asked") if weights else checkpoint_gemm(model.name, model.quantization)
-    if gemm not in GEMM:
-        raise InvalidWorkload("weights", gemm, f"one of {', '.join(GEMM)}")
-    kv, kv_origin = (kv_dtype, "as asked") if kv_dtype else planned_kv(gemm, prices.system.gpu.sm)
-    eight = engine.fp8_attention and kv == "fp8" and prices.has_attention("fp8", "fp8", model.attention.head_dim)
-    return Dtypes(
-        gemm=gemm,
-        kv=kv,
-        attention="fp8" if eight else "bf16",
-        origin={
-            "gemm": gemm_origin,
-            "kv": kv_origin,
-            "attention": f"{engine.name} multiplies 8-bit caches in 8 bits" if eight else f"default of {engine.name}",
-        },
-    )
-
-
-def default_kv(model: Model, engine: Engine) -> str:
-    """The cache type an engine uses when nobody sets one: 16-bit, or what the checkpoint declares where it listens."""
-    return (checkpoint_kv(model.quantization) or "bf16") if engine.default_kv == "checkpoint" else "bf16"
 
 
 def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]:
@@ -162,21 +139,22 @@ def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
     return []
 
 
-def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Step]:
-    """The iterations of every worker shape that holds the model and one request."""
-    engine = registry.engine(problem.backend)
+def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]:
+    """Every worker shape within the budget, whether or not it fits its GPUs."""
+    engine, model, system = registry.engine(problem.backend), problem.model, problem.system
     return [
-        Step(Shape(model=problem.model, parallel=parallel, dtypes=dtypes, engine=engine), prices, problem.workload)
-        for parallel in candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=pipelines)
-        if _needed(problem, parallel, dtypes) <= problem.system.gpu.memory_capacity
+        Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+        for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
     ]
 
 
-def _needed(problem: Problem, parallel: Parallel, dtypes: Dtypes) -> float:
-    """Bytes per GPU that one copy of this shape needs to start."""
-    engine = registry.engine(problem.backend)
-    need = memory.footprint(problem.model, parallel, dtypes, problem.system, engine)
-    return memory.needed_capacity(problem.model, parallel, need, engine, problem.workload)
+def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Step]:
+    """The iterations of every worker shape that holds the model and one request."""
+    return [
+        Step(shape, prices, problem.workload)
+        for shape in _shapes(problem, dtypes, pipelines=pipelines)
+        if memory.needed_capacity(shape, problem.workload) <= problem.system.gpu.memory_capacity
+    ]
 
 
 def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
@@ -189,15 +167,15 @@ def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
 
 
 def _pool_workers(problem: Problem, steps: list[Step]) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
-    system, workload = problem.system, problem.workload
-    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, system, workload)]
-    return prefill, [disaggregated.decode_worker(step, system, workload, candidates.DECODE_LOADS) for step in steps]
+    workload = problem.workload
+    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, workload)]
+    return prefill, [disaggregated.decode_worker(step, workload, candidates.DECODE_LOADS) for step in steps]
 
 
 def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
-    shapes = candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=True)
-    needs = [(_needed(problem, one, dtypes), one.gpus) for one in shapes]
+    shapes = _shapes(problem, dtypes, pipelines=True)
+    needs = [(memory.needed_capacity(shape, problem.workload), shape.parallel.gpus) for shape in shapes]
     holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:
         return _refusal(problem, prices, dtypes, Infeasible(rejections={"load": len(holding)}, binding="load"))

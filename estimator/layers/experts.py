@@ -111,7 +111,12 @@ def _exchange(shape: Shape, count: int, phase: Phase) -> list[Placed]:
         return []
     side: Literal["context", "decode"] = "context" if phase == "prefill" else "decode"
     op = ExpertExchange(
-        phase=side, ranks=shape.group, hidden=shape.model.hidden, top=ffn.top, count=ffn.count, dtype=shape.dtypes.experts
+        phase=side,
+        ranks=shape.group,
+        hidden=shape.model.hidden,
+        top=ffn.top,
+        count=ffn.count,
+        dtype=shape.dtypes.experts,
     )
     share = 1 / shape.parallel.tp if phase == "prefill" else 1.0
     return [Placed(name="expert exchange", op=op, count=count, role="token", scale=share)]

@@ -13,7 +13,7 @@ def matrices(shape: Shape, mixer: Attention, count: int) -> list[Placed]:
     gate = 2 if mixer.gated else 1
     dtype = shape.dtypes.attention_gemm
     qkv = Gemm(n=gate * queries + 2 * keys, k=shape.model.hidden, dtype=dtype)
-    out = Gemm(n=shape.model.hidden, k=queries, dtype=dtype)
+    out = Gemm(n=shape.model.hidden, k=queries, dtype=shape.dtypes.output_gemm)
     return [
         Placed(name="qkv", op=qkv, count=count, role="token"),
         Placed(name="o_proj", op=out, count=count, role="token"),

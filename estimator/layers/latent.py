@@ -15,11 +15,14 @@ def matrices(shape: Shape, mixer: Latent, count: int) -> list[Placed]:
         ("down_proj", mixer.q_rank + mixer.kv_rank + mixer.rope_dim, hidden, "token"),
         ("q_up_proj", query, mixer.q_rank or hidden, "token"),
         ("kv_up_proj", key_value, mixer.kv_rank, "prompt_token"),
-        ("o_proj", hidden, heads * mixer.v_dim, "token"),
     ]
+    out = Gemm(n=hidden, k=heads * mixer.v_dim, dtype=shape.dtypes.output_gemm)
     return [
-        Placed(name=name, op=Gemm(n=n, k=k, dtype=dtype), count=count, role=role)  # type: ignore[arg-type]  # a Role
-        for name, n, k, role in found
+        *(
+            Placed(name=name, op=Gemm(n=n, k=k, dtype=dtype), count=count, role=role)  # type: ignore[arg-type]  # a Role
+            for name, n, k, role in found
+        ),
+        Placed(name="o_proj", op=out, count=count, role="token"),
     ]
 
 

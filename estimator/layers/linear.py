@@ -15,7 +15,7 @@ def delta_matrices(shape: Shape, mixer: DeltaNet, count: int) -> list[Placed]:
     found = [
         ("in_proj", Gemm(n=(2 * keys + 2 * values) // tp, k=hidden, dtype=dtype)),
         ("in_proj, decay", Gemm(n=2 * mixer.value_heads // tp, k=hidden, dtype="bf16")),
-        ("out_proj", Gemm(n=hidden, k=values // tp, dtype=dtype)),
+        ("out_proj", Gemm(n=hidden, k=values // tp, dtype=shape.dtypes.output_gemm)),
     ]
     return [Placed(name=name, op=op, count=count, role="token") for name, op in found]
 
@@ -54,7 +54,7 @@ def mamba_matrices(shape: Shape, mixer: StateSpace, count: int) -> list[Placed]:
     inner, shared = heads * mixer.head_dim, 2 * max(mixer.groups // tp, 1) * mixer.state
     found = [
         ("in_proj", Gemm(n=2 * inner + shared + heads, k=hidden, dtype=dtype)),
-        ("out_proj", Gemm(n=hidden, k=inner, dtype=dtype)),
+        ("out_proj", Gemm(n=hidden, k=inner, dtype=shape.dtypes.output_gemm)),
     ]
     return [Placed(name=name, op=op, count=count, role="token") for name, op in found]
 
