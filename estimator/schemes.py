@@ -70,7 +70,7 @@ def read(model: str, quantization: Mapping[str, Any] | None, layers: Mapping[str
         dtype = _weights(model, scheme, where, quantization)
         found = _everywhere(dtype, f"checkpoint {where} {scheme}")
     excluded = _excluded(model, quantization, layers)
-    return found | {role: ("bf16", "left out of the checkpoint's quantisation") for role in excluded}
+    return found | dict.fromkeys(excluded, ("bf16", "left out of the checkpoint's quantisation"))
 
 
 def cache_type(quantization: Mapping[str, Any] | None) -> str | None:
