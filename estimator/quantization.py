@@ -128,7 +128,14 @@ def checkpoint(model: Model) -> Declared:
 
     Raises InvalidModelConfig for a scheme we do not know.
     """
-    found = schemes.read(model.name, model.quantization, _occurrences(model))
+    found = schemes.read(
+        schemes.Checkpoint(
+            model=model.name,
+            architecture=model.architecture,
+            quantization=model.quantization or {},
+            layers=_occurrences(model),
+        )
+    )
     kv = schemes.cache_type(model.quantization)
     origin = {role: where for role, (_, where) in found.items()}
     origin["kv"] = "declared by the checkpoint" if kv else "the checkpoint declares none"
@@ -139,13 +146,13 @@ def _occurrences(model: Model) -> dict[str, int]:
     """Layers that hold each group of weights."""
     mixers = sum(block.count for block in model.blocks if block.mixer is not None)
     dense = sum(block.count for block in model.blocks if isinstance(block.ffn, FeedForward))
-    experts = sum(block.count for block in model.blocks if isinstance(block.ffn, Experts))
+    mixtures = [(block.count, block.ffn) for block in model.blocks if isinstance(block.ffn, Experts)]
     return {
         "gemm": dense,
         "attention_gemm": mixers,
         "output_gemm": mixers,
-        "experts": experts,
-        "shared": experts,
+        "experts": sum(count for count, _ in mixtures),
+        "shared": sum(count for count, ffn in mixtures if ffn.shared_width),
         "head": 1,
     }
 

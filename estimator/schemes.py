@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,7 +20,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "output_gemm": ("self_attn.o_proj", "linear_attn.out_proj", "mixer.o_proj", "mixer.out_proj"),
     "experts": (
         "mlp.experts.0.down_proj", "block_sparse_moe.experts.0.w2", "feed_forward.experts.down_proj",
-        "mixer.experts.0.down_proj", "experts.0.down_proj",
+        "mixer.experts.0.down_proj",
     ),
     "shared": (
         "mlp.shared_experts.down_proj", "mlp.shared_expert.down_proj", "feed_forward.shared_expert.down_proj",
@@ -26,6 +28,11 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "head": ("lm_head",),
 }  # fmt: skip
+
+# Families whose module names mean something else than elsewhere: in Gemma 4, `mlp` runs beside `experts`.
+_OWN_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "Gemma4ForConditionalGeneration": {"experts": ("experts.0.down_proj",), "shared": ("mlp.down_proj",)},
+}
 
 _PLAIN = {
     "nvfp4": "nvfp4",
@@ -47,7 +54,43 @@ _BESIDE_EXPERTS = {"mxfp4": "bf16", "w4afp8": "fp8_block"}
 _EXPERTS = {"fp8_static": "fp8", "mxfp4": "w4a16_mxfp4"}
 _ELSEWHERE = re.compile(r"\b(mtp|vision|visual|vision_tower|vision_model|audio|mm_projector)\b")
 """Modules outside the language model, whose layer numbers are their own."""
+_EVERY = "every layer"
+_NVFP4_GROUP = 16
+"""Weights per scale in NVFP4; in MXFP4 there are 32 (OCP Microscaling specification)."""
 _LAYER = re.compile(r"^.*?\blayers\.(\d+)(?=[.*]|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a published model says of its own weights.
+
+    quantization: `hf_quant_config.json`'s `quantization` or config.json's `quantization_config`; layers: in how many
+    layers each group of ROLES occurs.
+    """
+
+    model: str
+    architecture: str
+    quantization: Mapping[str, Any]
+    layers: Mapping[str, int]
+
+    def roles(self, pattern: str) -> list[str]:
+        """The groups whose standing matrix *pattern* covers."""
+        names = ROLES | _OWN_NAMES.get(self.architecture, {})
+        return [role for role in names if any(self._covers(pattern, name) for name in names[role])]
+
+    def _covers(self, pattern: str, name: str) -> bool:
+        path = name if name == "lm_head" else f"layers.0.{name}"
+        if pattern.startswith("re:"):
+            try:
+                return re.match(pattern[3:], f"model.{path}") is not None
+            except re.error as error:
+                raise self.bad("ignore", f"holds {pattern!r}: {error}") from None
+        bare = re.sub(r"^.*?\b(?=layers\.)", "", pattern)
+        return any(fnmatchcase(f".{path}.", f"*.{bare}{end}") for end in ("", ".", ".*"))
+
+    def bad(self, field: str, problem: str) -> InvalidModelConfig:
+        """The refusal of a field of the quantisation."""
+        return InvalidModelConfig(self.model, f"quantization_config.{field}", problem)
 
 
 def expert_type(dtype: str) -> str:
@@ -55,29 +98,37 @@ def expert_type(dtype: str) -> str:
     return _EXPERTS.get(dtype, dtype)
 
 
-def read(model: str, quantization: Mapping[str, Any] | None, layers: Mapping[str, int]) -> dict[str, tuple[str, str]]:
+def read(checkpoint: Checkpoint) -> dict[str, tuple[str, str]]:
     """For each group of ROLES, the type that a checkpoint stores it in and where it says so.
 
-    *quantization* is `hf_quant_config.json`'s `quantization` or config.json's `quantization_config`; *layers* says in
-    how many layers each group occurs. Raises InvalidModelConfig for a scheme we do not know.
+    Raises InvalidModelConfig for a scheme we do not know.
     """
-    if not quantization:
+    if not checkpoint.quantization:
         return dict.fromkeys(ROLES, ("bf16", "config.json names no quantisation"))
-    scheme, where = _scheme(quantization)
+    scheme, where = _scheme(checkpoint.quantization)
     if scheme == "mixed_precision":
-        found = _mixed(model, quantization)
+        found = _mixed(checkpoint)
     else:
-        dtype = _weights(model, scheme, where, quantization)
+        dtype = _weights(checkpoint, scheme, where)
         found = _everywhere(dtype, f"checkpoint {where} {scheme}")
-    excluded = _excluded(model, quantization, layers)
-    return found | dict.fromkeys(excluded, ("bf16", "left out of the checkpoint's quantisation"))
+    excluded = _excluded(checkpoint)
+    found |= dict.fromkeys(excluded, ("bf16", "left out of the checkpoint's quantisation"))
+    return _without_the_absent(found, checkpoint.layers)
+
+
+def _without_the_absent(found: dict[str, tuple[str, str]], layers: Mapping[str, int]) -> dict[str, tuple[str, str]]:
+    """Groups that a model does not have take the type of one that it has, so that no checkpoint looks mixed for it."""
+    gemm = next((role for role in ("gemm", "shared") if layers[role]), "attention_gemm")
+    dtype, origin = found[gemm]
+    stand_ins = {"gemm": found[gemm], "shared": found[gemm], "experts": (expert_type(dtype), origin)}
+    return found | {role: one for role, one in stand_ins.items() if not layers[role]}
 
 
 def cache_type(quantization: Mapping[str, Any] | None) -> str | None:
     """The KV cache type that a checkpoint declares (ModelOpt exports do), or None."""
     declared = (quantization or {}).get("kv_cache_quant_algo") or (quantization or {}).get("kv_cache_scheme")
     if isinstance(declared, Mapping):
-        return "fp8" if declared.get("num_bits") == 8 else None  # noqa: PLR2004 - the bits of an 8-bit float
+        return "fp8" if declared.get("num_bits") == 8 else None  # noqa: PLR2004 - a width is a number
     return "fp8" if str(declared).lower() == "fp8" else None
 
 
@@ -93,16 +144,19 @@ def _everywhere(dtype: str, origin: str) -> dict[str, tuple[str, str]]:
     return found | {"head": ("bf16", "16-bit unless the checkpoint names it")}
 
 
-def _weights(model: str, scheme: str, where: str, quantization: Mapping[str, Any]) -> str:
+def _weights(checkpoint: Checkpoint, scheme: str, where: str) -> str:
     if scheme == "compressed-tensors":
-        return _compressed_tensors(model, quantization)
+        return _compressed_tensors(checkpoint)
     if scheme == "fp8":
-        return _fp8(quantization)
-    if scheme in {"awq", "gptq"} and quantization.get("bits", 4) in {4, 8}:
-        return f"int{quantization.get('bits', 4)}_wo"
+        return _fp8(checkpoint.quantization)
+    bits = checkpoint.quantization.get("bits", 4)
+    if scheme in {"awq", "gptq"} and bits in (4, 8):
+        return f"int{bits}_wo"
     if scheme in _PLAIN:
         return _PLAIN[scheme]
-    raise InvalidModelConfig(model, f"quantization_config.{where}", f"is {scheme!r}, which we do not know yet")
+    near = get_close_matches(scheme, (*_PLAIN, "fp8", "compressed-tensors", "awq", "gptq", "mixed_precision"), n=1)
+    hint = f"; nearest: {near[0]}" if near else ""
+    raise checkpoint.bad(where, f"is {scheme!r}, which we do not know yet{hint}")
 
 
 def _groups(quantization: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -124,8 +178,8 @@ def _fp8(quantization: Mapping[str, Any]) -> str:
     return "fp8" if dynamic else "fp8_static"
 
 
-def _compressed_tensors(model: str, quantization: Mapping[str, Any]) -> str:
-    group: Mapping[str, Any] = next(iter(_groups(quantization)), {})
+def _compressed_tensors(checkpoint: Checkpoint) -> str:
+    group: Mapping[str, Any] = next(iter(_groups(checkpoint.quantization)), {})
     weights, inputs = _part(group, "weights"), _part(group, "input_activations")
     match weights.get("num_bits"), weights.get("type"):
         case 8, "float":
@@ -134,32 +188,32 @@ def _compressed_tensors(model: str, quantization: Mapping[str, Any]) -> str:
             return "sq" if inputs else "int8_wo"
         case 4, "int":
             return "int4_wo"
-        case 4, "float" if weights.get("group_size") == 16:  # noqa: PLR2004 - NVFP4's block, MXFP4's is 32
+        case 4, "float" if weights.get("group_size") == _NVFP4_GROUP:
             return "nvfp4" if inputs else "nvfp4_wo"
         case 4, "float":
             return "mxfp4"
         case bits, kind:
-            field = "quantization_config.config_groups"
-            raise InvalidModelConfig(model, field, f"has weights of {bits} bits, type {kind}")
+            raise checkpoint.bad("config_groups", f"has weights of {bits} bits, type {kind}")
 
 
-def _mixed(model: str, quantization: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _mixed(checkpoint: Checkpoint) -> dict[str, tuple[str, str]]:
     """The commonest type of each group's named layers; groups that nobody names stay in 16 bits."""
-    listed = quantization.get("quantized_layers")
+    listed = checkpoint.quantization.get("quantized_layers")
     if not isinstance(listed, Mapping):
-        raise InvalidModelConfig(model, "quantization_config.quantized_layers", "is missing in mixed precision")
+        raise checkpoint.bad("quantized_layers", "is missing in mixed precision")
     votes: dict[str, Counter[str]] = {role: Counter() for role in ROLES}
     for (tail, scheme), count in Counter(_targets(listed)).items():
-        for role in _roles(model, tail):
+        for role in checkpoint.roles(tail):
             votes[role][scheme] += count
+    named = {role: ballot.most_common(1)[0][0] for role, ballot in votes.items() if ballot}
     found = dict.fromkeys(ROLES, ("bf16", "not among the checkpoint's quantized_layers"))
-    for role, schemes in votes.items():
-        if schemes:
-            scheme = schemes.most_common(1)[0][0]
-            dtype = _weights(model, scheme, "quantized_layers", {})
-            dtype = expert_type(dtype) if role == "experts" else _BESIDE_EXPERTS.get(dtype, dtype)
-            found[role] = (dtype, f"checkpoint quantized_layers {scheme}")
-    return found
+    return found | {role: _listed(checkpoint, role, scheme) for role, scheme in named.items()}
+
+
+def _listed(checkpoint: Checkpoint, role: str, scheme: str) -> tuple[str, str]:
+    dtype = "fp8_static" if scheme == "fp8" else _weights(checkpoint, scheme, "quantized_layers")
+    dtype = expert_type(dtype) if role == "experts" else _BESIDE_EXPERTS.get(dtype, dtype)
+    return dtype, f"checkpoint quantized_layers {scheme}"
 
 
 def _targets(listed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -168,18 +222,19 @@ def _targets(listed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield _LAYER.sub("layers.0", name), str(how.get("quant_algo") or "").lower()
 
 
-def _excluded(model: str, quantization: Mapping[str, Any], layers: Mapping[str, int]) -> set[str]:
+def _excluded(checkpoint: Checkpoint) -> set[str]:
     """Groups that the checkpoint's exclusions keep in 16 bits in at least half of their layers."""
-    covered: dict[str, set[str]] = {role: set() for role in ROLES}
     tails: dict[str, set[str]] = {}
-    for pattern in _patterns(quantization):
+    for pattern in _patterns(checkpoint.quantization):
         numbered = None if pattern.startswith("re:") else _LAYER.match(pattern)
         tail = _LAYER.sub("layers.0", pattern) if numbered else pattern
-        tails.setdefault(tail, set()).add(numbered.group(1) if numbered else "all")
+        tails.setdefault(tail, set()).add(numbered.group(1) if numbered else _EVERY)
+    covered: dict[str, set[str]] = {role: set() for role in ROLES}
     for tail, numbers in tails.items():
-        for role in _roles(model, tail):
+        for role in checkpoint.roles(tail):
             covered[role] |= numbers
-    return {role for role, numbers in covered.items() if "all" in numbers or 2 * len(numbers) >= layers[role] > 0}
+    layers = checkpoint.layers
+    return {role for role, numbers in covered.items() if _EVERY in numbers or 2 * len(numbers) >= layers[role] > 0}
 
 
 def _patterns(quantization: Mapping[str, Any]) -> Iterable[str]:
@@ -187,19 +242,3 @@ def _patterns(quantization: Mapping[str, Any]) -> Iterable[str]:
         listed = quantization.get(key)
         if isinstance(listed, list):
             yield from (str(pattern) for pattern in listed if not _ELSEWHERE.search(str(pattern)))
-
-
-def _roles(model: str, pattern: str) -> list[str]:
-    """The groups whose standing matrix *pattern* covers."""
-    return [role for role, names in ROLES.items() if any(_covers(model, pattern, name) for name in names)]
-
-
-def _covers(model: str, pattern: str, name: str) -> bool:
-    path = name if name == "lm_head" else f"layers.0.{name}"
-    if pattern.startswith("re:"):
-        try:
-            return re.match(pattern[3:], f"model.{path}") is not None
-        except re.error as error:
-            raise InvalidModelConfig(model, "quantization_config.ignore", f"holds {pattern!r}: {error}") from None
-    bare = re.sub(r"^.*?\b(?=layers\.)", "", pattern)
-    return any(fnmatchcase(f".{path}.", f"*.{bare}{end}") for end in (".", ".*", "."))
