@@ -75,7 +75,7 @@ class Checkpoint:
 
     def roles(self, pattern: str) -> list[str]:
         """The groups whose standing matrix *pattern* covers."""
-        names = ROLES | _OWN_NAMES.get(self.architecture, {})
+        names = {**ROLES, **_OWN_NAMES.get(self.architecture, {})}
         return [role for role in names if any(self._covers(pattern, name) for name in names[role])]
 
     def _covers(self, pattern: str, name: str) -> bool:
