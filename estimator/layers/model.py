@@ -23,7 +23,7 @@ def operations(shape: Shape, phase: Phase) -> tuple[Placed, ...]:
 
 def layer_bytes(shape: Shape) -> float:
     """Bytes of all layers' weights on one GPU, were there one stage; without the vocabulary."""
-    placed = [one for block in shape.model.blocks for one in _matrices(shape, block)]
+    placed = [one for block in shape.model.blocks for one in matrices(shape, block)]
     return sum(one.op.weight_bytes * one.count for one in placed if isinstance(one.op, Gemm | ExpertProducts))
 
 
@@ -62,7 +62,8 @@ def _feed_forward(shape: Shape, block: Block, phase: Phase) -> list[Placed]:
             return []
 
 
-def _matrices(shape: Shape, block: Block) -> list[Placed]:
+def matrices(shape: Shape, block: Block) -> list[Placed]:
+    """The weights of one block on one GPU: every matrix product, the experts included."""
     found: list[Placed] = []
     match block.mixer:
         case Attention() as mixer:
