@@ -104,7 +104,8 @@ class SparseLatent:
 class ExpertProducts:
     """The expert matrices of one GPU; its cost depends on the tokens of the whole group of moe_tp x moe_ep GPUs.
 
-    matrices: 3 when gated, else 2; skew: name of the token distribution over experts that was measured.
+    matrices: 3 when gated, else 2; skew: name of the token distribution over experts that was measured;
+    wide: experts spread over many GPUs, which run kernels of their own in each *phase*.
     """
 
     hidden: int
@@ -117,6 +118,7 @@ class ExpertProducts:
     skew: str
     matrices: int = 3
     wide: bool = False
+    phase: Literal["context", "decode"] = "decode"
 
     @property
     def weight_bytes(self) -> float:
