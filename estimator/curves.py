@@ -13,6 +13,8 @@ from estimator.ops import Array
 from perf_db.provenance import Provenance
 from perf_db.table import ClassArray
 
+ELEMENTWISE = "elementwise"
+"""The evidence of kernels that do nothing but pass bytes through memory: a formula by nature, which nobody measures."""
 _WORDS = [provenance.word for provenance in Provenance]
 
 
@@ -39,13 +41,17 @@ def total(lines: Iterable[Line]) -> Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One operation of a step: seconds along what its cost depends on, and the evidence at each knot."""
+    """One operation of a step: seconds along what its cost depends on, and the evidence at each knot.
+
+    elementwise: it only moves bytes, so that its formula is as good as evidence gets.
+    """
 
     name: str
     role: str
     beside: str
     line: Line
     classes: ClassArray
+    elementwise: bool = False
 
     def at(self, phase: Phase, x: float) -> OpTime:
         """Its time at *x*; between two knots the weaker evidence of both counts, and it is interpolated at best.
@@ -60,7 +66,8 @@ class Part:
             share = (x - knots[left]) / (knots[right] - knots[left])
             seconds = times[left] + share * (times[right] - times[left])
             word = max(word, classes[left], Provenance.INTERPOLATED)
-        return OpTime(phase=phase, name=self.name, seconds=seconds, provenance=_WORDS[word])
+        evidence = ELEMENTWISE if self.elementwise else _WORDS[word]
+        return OpTime(phase=phase, name=self.name, seconds=seconds, provenance=evidence)
 
     @cached_property
     def _lists(self) -> tuple[list[float], list[float], list[int]]:

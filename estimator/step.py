@@ -12,7 +12,7 @@ from estimator.curves import Line, Part, total
 from estimator.estimates import OpTime
 from estimator.layers.model import operations
 from estimator.layers.parts import Phase
-from estimator.ops import Array, Placed
+from estimator.ops import Array, MemoryOp, Placed
 from estimator.pricing import Priced, Prices
 from estimator.shape import Shape
 from estimator.workload import Workload
@@ -88,7 +88,14 @@ class Step:
     def _part(self, placed: Placed) -> Part:
         x, (seconds, classes) = self._prices.remembered(self._key(placed), lambda: self._curve(placed))
         line = Line(x=x, y=placed.count * seconds)
-        return Part(name=placed.name, role=placed.role, beside=placed.beside, line=line, classes=classes)
+        return Part(
+            name=placed.name,
+            role=placed.role,
+            beside=placed.beside,
+            line=line,
+            classes=classes,
+            elementwise=isinstance(placed.op, MemoryOp),
+        )
 
     def _key(self, placed: Placed) -> tuple[object, ...]:
         """What the curve depends on beside the price list."""
