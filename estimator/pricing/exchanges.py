@@ -116,7 +116,9 @@ def _curve(ladder: Ladder, op: ExpertExchange, found: Relative, source: _Source)
     lines = [_line(found.rows, source, phase, _wire(op)) for phase in source.phases]
     *others, points = [one for one in lines if one is not None]
     seconds = points.seconds + sum(np.interp(points.axes[0], one.axes[0], one.seconds) for one in others)
-    return Curve(points=replace(points, seconds=seconds), light=_light(ladder.system, op), floor=found.floor)
+    return Curve(
+        points=replace(points, seconds=seconds), light=_light(ladder.system, op), floor=found.floor, launched=True
+    )
 
 
 def _light(system: System, op: ExpertExchange) -> Light:

@@ -13,7 +13,7 @@ from estimator.pricing.sheets import Curve, Formula, Light, rescaled
 from estimator.quantization import GEMM, Dtype
 from perf_db import interpolation
 from perf_db.provenance import Provenance
-from perf_db.table import Grid, Table
+from perf_db.table import Grid, Table, Value
 
 _STATIC, _DYNAMIC = "fp8_static", "fp8"
 
@@ -66,8 +66,15 @@ def similar(own: Dtype, others: Iterable[Dtype]) -> list[Dtype]:
 
 
 def latent_exact(ladder: Ladder, op: LatentProduct) -> Curve | None:
-    """Measured per head count and side; a head count between two measured ones is a blend of them."""
-    fixed = {"op_name": f"mla_gen_{op.side}", "bmm_dtype": op.dtype}
+    """Measured per head count and side; a head count between two measured ones is a blend of them.
+
+    All 8-bit types share one kernel. An engine that measured 16 bits only runs these products in 16 bits.
+    """
+    own = ladder.rungs[0][0].table("mla_bmm")
+    op = replace(op, dtype="fp8" if op.dtype.startswith("fp8") else op.dtype)
+    if own is not None and op.dtype not in own.values("bmm_dtype"):
+        op = replace(op, dtype="bf16")
+    fixed: dict[str, Value] = {"op_name": f"mla_gen_{op.side}", "bmm_dtype": op.dtype}
     found = ladder.first("mla_bmm", lambda table: restricted(table, fixed), ("num_heads", "num_tokens"))
     if found is None:
         return None

@@ -36,11 +36,16 @@ class Sheet(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Measured along tokens. *points*: one axis; *light*: tokens -> seconds."""
+    """Measured along tokens. *points*: one axis; *light*: tokens -> seconds.
+
+    launched: a message rather than work on weights: before its first point the launch is all, and there is no floor,
+    because switches add up in flight.
+    """
 
     points: Grid
     light: Light
     floor: Provenance
+    launched: bool = False
 
     @property
     def knots(self) -> Array:
@@ -50,6 +55,9 @@ class Curve:
     def price(self, *at: Array) -> Priced:
         """Linear between points, the utilisation of the edge beyond them."""
         (x,) = at
+        if self.launched:
+            seconds, classes = interpolation.collective(self.points, x)
+            return seconds, np.maximum(classes, np.uint8(self.floor))
         seconds, classes = interpolation.along(self.points, x, self.light)
         return np.maximum(seconds, self.light(x)), np.maximum(classes, np.uint8(self.floor))
 
