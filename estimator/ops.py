@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.quantization import GEMM
+from estimator.quantization import EXPERTS, GEMM
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -123,7 +123,7 @@ class ExpertProducts:
     @property
     def weight_bytes(self) -> float:
         """Bytes of the expert matrices on one GPU."""
-        per_expert = self.matrices * self.hidden * self.width * GEMM[self.dtype].weight_bytes
+        per_expert = self.matrices * self.hidden * self.width * EXPERTS[self.dtype].weight_bytes
         return per_expert * self.count / (self.moe_ep * self.moe_tp)
 
 
