@@ -11,9 +11,9 @@ from estimator.model import Experts, FeedForward, Model
 class Dtype:
     """A way of storing weights and multiplying with them.
 
-    weight_bytes: bytes per weight, scales included where they weigh something; arithmetic: the entry of a GPU's FLOP table that its matrix
-    products run at; typical: share of the speed of light that such products reach where nothing was measured
-    (medians of the measured tables).
+    weight_bytes: bytes per weight, scales included where they weigh something; arithmetic: the entry of a GPU's FLOP
+    table that its matrix products run at; typical: share of the speed of light that such products reach where nothing
+    was measured (medians of the measured tables).
     """
 
     name: str
