@@ -106,17 +106,24 @@ def coverage(
 
     Raises InvalidWorkload for an engine that does not exist.
     """
+    return over([model], system, backend, catalog, backend_version)[0]
+
+
+def over(
+    models: Iterable[Model], system: System, backend: str, catalog: Catalog, backend_version: str | None = None
+) -> tuple[Coverage, ...]:
+    """The same for many models on one engine and system, which share what is looked up once."""
     registry.engine(backend)
     try:
         found = catalog.resolve(system.name, backend, backend_version)
     except PerfDatabaseError as missing:
-        return _answer(model, system, (backend, ""), _none(str(missing)))
-    answer = by_prices(model, Prices(catalog, found.pack, system))
-    return replace(answer, notes=(*filter(None, [found.note]), *answer.notes))
+        return tuple(_answer(model, system, (backend, ""), _none(str(missing))) for model in models)
+    prices = Prices(catalog, found.pack, system)
+    answers = (_by_prices(model, prices) for model in models)
+    return tuple(replace(one, notes=(*filter(None, [found.note]), *one.notes)) for one in answers)
 
 
-def by_prices(model: Model, prices: Prices) -> Coverage:
-    """The same from a price list that is already open, for many models on one engine and system."""
+def _by_prices(model: Model, prices: Prices) -> Coverage:
     engine, system = registry.engine(prices.pack.backend), prices.system
     data = (prices.pack.backend, prices.pack.version)
     try:
@@ -158,9 +165,7 @@ def _too_large(model: Model, system: System) -> str:
 
 def _shapes(model: Model, system: System, engine: Engine, dtypes: Dtypes) -> Iterable[Shape]:
     splits = candidates.shapes(model, system, engine, dtypes, MOST_GPUS, pipelines=True)
-    return (
-        Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system) for parallel in splits
-    )
+    return (Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system) for parallel in splits)
 
 
 def _smallest(shapes: Iterable[Shape], system: System) -> Shape | None:

@@ -1,6 +1,6 @@
 """What is covered for one model: a page for people and a document for scripts, one engine after the other."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dgdr_operator.report import figures, grid, rows
@@ -8,10 +8,8 @@ from dgdr_operator.report.grid import Column
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
 from estimator.coverage import DOUBTFUL, MOST_SEQUENCES, REFERENCE, Coverage, ModeCoverage, WorkerCoverage
-from estimator.estimates import Mode
 
 _TRACE = 0.0005
-_MODES: Mapping[Mode, str] = {"aggregated": "Aggregated", "disaggregated": "Disagg."}
 
 
 def page(coverages: Sequence[Coverage], paper: Paper) -> str:
@@ -71,8 +69,7 @@ def _worker_record(worker: WorkerCoverage) -> dict[str, Any]:
 
 def _engine(one: Coverage, paper: Paper) -> Iterator[str]:
     yield from heading(f"{one.model} on {one.system} with {one.backend} {one.version}".rstrip(), paper)
-    for mode, found in one.modes.items():
-        yield from facts(_MODES[mode], [_verdict(found)], paper)
+    yield from facts("Verdict", [f"{mode}, {_verdict(found)}" for mode, found in one.modes.items()], paper)
     yield from facts("Dtypes", [f"{name}: {value}" for name, value in one.dtypes.items()], paper)
     yield from facts("Notes", one.notes, paper)
     if columns := _ops(one):
@@ -83,8 +80,7 @@ def _engine(one: Coverage, paper: Paper) -> Iterator[str]:
 def _verdict(found: ModeCoverage) -> str:
     if found.verdict == "no":
         return f"no: {found.reason}"
-    parts = [_worker(worker) for worker in found.workers]
-    return f"{found.verdict}: {'; '.join(parts)}"
+    return f"{found.verdict}: {'; '.join(map(_worker, found.workers))}"
 
 
 def _worker(worker: WorkerCoverage) -> str:
@@ -104,8 +100,8 @@ def _ops(one: Coverage) -> list[Column]:
     return [
         Column(head=("", "phase"), cells=tuple(phase for phase, _ in lines), left=True),
         Column(head=("", "operation"), cells=tuple(op.name for _, op in lines), left=True),
-        Column(head=("of the", "phase"), cells=tuple(figures.percent(op.share) for _, op in lines)),
-        Column(head=("of a", "request"), cells=tuple(figures.percent(share) for share in shared), need=5),
+        Column(head=("share,", "disagg."), cells=tuple(figures.percent(op.share) for _, op in lines)),
+        Column(head=("share,", "agg."), cells=tuple(figures.percent(share) for share in shared), need=5),
         Column(head=("", "evidence"), cells=tuple(_marked(op.provenance) for _, op in lines), left=True),
     ]
 
@@ -119,9 +115,9 @@ def _marked(provenance: str) -> str:
 
 
 def _legend(paper: Paper) -> Iterator[str]:
+    classes = " or ".join(sorted(DOUBTFUL, reverse=True))
     text = (
-        f"Shares of the time of one request of {REFERENCE.isl} tokens in and {REFERENCE.osl} out, served by the smallest "
-        f"worker that holds the model, up to {MOST_SEQUENCES} sequences decoding together. ! is not measured: "
-        f"{' or '.join(sorted(DOUBTFUL, reverse=True))}."
+        f"Shares of the time of one request of {REFERENCE.isl} tokens in and {REFERENCE.osl} out, on the smallest worker "
+        f"that holds the model, up to {MOST_SEQUENCES} sequences decoding together. ! is {classes}, not measured."
     )
     yield from facts("Reference", [text], paper)
