@@ -49,9 +49,10 @@ _PLAIN = {
     "w4afp8": "w4afp8",
 }
 # Types that only experts come in: what the other matrices of such a checkpoint are stored as. gpt-oss keeps them in
-# 16 bits (its config.json), the 4-bit DeepSeek exports in blocks of 8-bit floats (SGLang documentation).
-_BESIDE_EXPERTS = {"mxfp4": "bf16", "w4afp8": "fp8_block"}
-_EXPERTS = {"fp8_static": "fp8", "mxfp4": "w4a16_mxfp4"}
+# 16 bits (its config.json), the 4-bit DeepSeek exports in blocks of 8-bit floats (SGLang documentation). Where
+# compressed-tensors stores every matrix in MXFP4, the other weight-only type of 4 bits stands in for it.
+_BESIDE_EXPERTS = {"mxfp4": "bf16", "mxfp4_everywhere": "int4_wo", "w4afp8": "fp8_block"}
+_EXPERTS = {"fp8_static": "fp8", "mxfp4": "w4a16_mxfp4", "mxfp4_everywhere": "w4a16_mxfp4"}
 _ELSEWHERE = re.compile(r"\b(mtp|vision|visual|vision_tower|vision_model|audio|mm_projector)\b")
 """Modules outside the language model, whose layer numbers are their own."""
 _EVERY = "every layer"
@@ -191,7 +192,7 @@ def _compressed_tensors(checkpoint: Checkpoint) -> str:
         case 4, "float" if weights.get("group_size") == _NVFP4_GROUP:
             return "nvfp4" if inputs else "nvfp4_wo"
         case 4, "float":
-            return "mxfp4"
+            return "mxfp4_everywhere"
         case bits, kind:
             raise checkpoint.bad("config_groups", f"has weights of {bits} bits, type {kind}")
 

@@ -65,7 +65,7 @@ def mixed(targets: Mapping[str, str]) -> dict[str, Any]:
         (compressed(4, "int", group_size=32), "int4_wo", "int4_wo"),
         (compressed(4, "float", {"num_bits": 4}, group_size=16), "nvfp4", "nvfp4"),
         (compressed(4, "float", group_size=16), "nvfp4_wo", "nvfp4_wo"),
-        (compressed(4, "float", group_size=32), "bf16", "w4a16_mxfp4"),
+        (compressed(4, "float", group_size=32), "int4_wo", "w4a16_mxfp4"),
     ],
 )
 def test_the_checkpoint_decides_the_weight_types(words: Mapping[str, Any] | None, gemm: str, experts: str) -> None:
