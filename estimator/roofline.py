@@ -137,10 +137,12 @@ def sparse_latent(system: System, op: SparseLatent, heads: Array, batch: Array, 
         cached = np.zeros(())
     else:
         rows, pairs, kept = batch, batch * tokens, batch * np.minimum(tokens, sizes.top)
-        cached = kept * _CACHED * KV_BYTES[op.kv_dtype] + pairs * sizes.index_dim
+        cached = kept * _CACHED * KV_BYTES[op.kv_dtype]
     per_pair = sizes.nope + LATENT_ROPE + sizes.value
     math = 2.0 * rows * weights / peak(system, kind.arithmetic)
-    math = math + 2.0 * pairs * sizes.index_heads * sizes.index_dim / peak(system, "fp8")
+    # Where everything in sight is kept anyway there is nothing to choose.
+    chosen = np.where(tokens > sizes.top, pairs, 0.0)
+    math = math + 2.0 * chosen * sizes.index_heads * sizes.index_dim / peak(system, "fp8")
     math = math + 2.0 * kept * heads * per_pair / peak(system, "bf16")
     moved = kind.weight_bytes * weights + 2 * ACTIVATION_BYTES * rows * sizes.hidden + cached
     return np.maximum(math, moved / system.gpu.memory_bandwidth)

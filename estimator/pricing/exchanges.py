@@ -8,8 +8,8 @@ import numpy as np
 from estimator import roofline
 from estimator.hardware import System
 from estimator.ops import ExpertExchange
-from estimator.pricing.collectives import TYPICAL, growth
-from estimator.pricing.ladder import Ladder, Relative, line, one_kernel
+from estimator.pricing.collectives import TYPICAL, further
+from estimator.pricing.ladder import Ladder, Relative, line
 from estimator.pricing.sheets import Curve, Formula, Light
 from perf_db.provenance import Provenance
 from perf_db.table import Grid, Table, Value
@@ -42,7 +42,7 @@ def exact(ladder: Ladder, op: ExpertExchange) -> Curve | None:
 
 
 def transferred(ladder: Ladder, op: ExpertExchange) -> Curve | None:
-    """The nearest shape: more ranks by the bytes they pass on, other models by the bytes of a token.
+    """The nearest shape: more ranks as collectives grow, other models by the bytes of a token.
 
     Another number of ranks alone is an extrapolation; another model's shape a loan.
     """
@@ -53,11 +53,12 @@ def transferred(ladder: Ladder, op: ExpertExchange) -> Curve | None:
     curve = _curve(ladder, op, found, source)
     ranks = _ranks(ladder.system, found, source)
     width = op.hidden * op.top / (found.sizes["hidden_size"] * _top(found))
-    factor = max(1.0, width) * growth(ladder.system, ranks, op.ranks)
     alone = width == 1 and all(found.sizes[name] == size for name, size in source.sizes.items() if name not in _RANKS)
     floor = max(found.floor, Provenance.EXTRAPOLATED if alone else Provenance.TRANSFERRED)
-    points = replace(curve.points, seconds=curve.points.seconds * factor)
-    return replace(curve, points=points, floor=floor)
+    points = further(ladder.system, curve.points, ranks, op.ranks)
+    launch = points.seconds[0]
+    seconds = launch + (points.seconds - launch) * max(1.0, width)
+    return replace(curve, points=replace(points, seconds=seconds), floor=floor)
 
 
 def formula(system: System, op: ExpertExchange) -> Formula:
@@ -131,7 +132,9 @@ def _wire(op: ExpertExchange) -> str:
 
 def _line(rows: Table, source: _Source, phase: str, wire: str) -> Grid | None:
     """One phase's time; tokens leave in their wire type and results come back in 16 bits where that was measured."""
-    chosen = one_kernel(rows).where(**{source.phase: phase})
+    if "kernel" in rows.columns:
+        rows = rows.where(kernel=rows.values("kernel")[0])  # phases of two kernels do not add up
+    chosen = rows.where(**{source.phase: phase})
     if "comm_dtype" in chosen.columns and len(chosen):
         measured = chosen.values("comm_dtype")
         wanted = ("bf16", wire) if phase == "combine" else (wire, "bf16")

@@ -91,7 +91,7 @@ class Ladder:
         """The first table of that name that has such rows, as a dense block."""
         for table, floor in self.tables(name):
             if len(chosen := rows(table)):
-                return Found(grid=one_kernel(chosen).grid(*axes), floor=floor)
+                return Found(grid=chosen.grid(*axes), floor=floor)
         return None
 
     def relative(
@@ -149,19 +149,6 @@ def _shapes(rows: Table, columns: tuple[str, ...]) -> tuple[Table, Counts, Array
 def restricted(table: Table, fixed: Mapping[str, Value]) -> Table:
     """Rows with these values, for those of the columns that the table has."""
     return table.where(**{column: value for column, value in fixed.items() if column in table.columns})
-
-
-_KERNELS = ("trtllm_mha", "fa3", "flashinfer")
-"""Attention kernels that engines choose by themselves where several were measured, most preferred first: SGLang takes
-TensorRT-LLM's on Blackwell and FlashAttention 3 on Hopper (its server arguments' defaults)."""
-
-
-def one_kernel(rows: Table) -> Table:
-    """Rows of one kernel, where several were measured."""
-    if "kernel" not in rows.columns:
-        return rows
-    kernels = rows.values("kernel")
-    return rows.where(kernel=next((name for name in _KERNELS if name in kernels), kernels[0]))
 
 
 def line(rows: Table, along: str) -> Grid:

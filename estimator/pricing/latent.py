@@ -9,7 +9,7 @@ from estimator import roofline
 from estimator.hardware import System
 from estimator.ops import Array, ContextLatent, DecodeLatent, Gemm, LatentProduct, SparseLatent
 from estimator.pricing import products
-from estimator.pricing.ladder import Found, Ladder, one_kernel, restricted
+from estimator.pricing.ladder import Found, Ladder, restricted
 from estimator.pricing.sheets import Formula, Light, Surface, rescaled
 from estimator.quantization import GEMM, KV_BYTES
 from perf_db import interpolation
@@ -69,7 +69,7 @@ def sparse_exact(ladder: Ladder, op: SparseLatent) -> Surface | None:
         table = pack.table(name)
         rows = _module_rows(table, op) if table is not None else None
         if rows is not None and len(rows):
-            grid = _with_context(rows, tokens)
+            grid = rows.grid("num_heads", "batch_size", tokens)
             return _at_heads(grid, op.heads, _sparse_light(ladder.system, op), _sparse_at(ladder.system, op), floor)
     return None
 
@@ -97,7 +97,7 @@ def _bare(pack: Pack, op: Latent, floor: Provenance) -> Found | None:
     rows = restricted(table, {"mla_dtype": "bf16", "kv_cache_dtype": op.kv_dtype}) if table is not None else None
     if rows is None or not len(rows):
         return None
-    grid = one_kernel(rows).grid("num_heads", "batch_size", "isl" if _is_context(op) else "context")
+    grid = rows.grid("num_heads", "batch_size", "isl" if _is_context(op) else "context")
     return Found(grid=grid, floor=floor)
 
 
@@ -140,7 +140,7 @@ def _less_projections(ladder: Ladder, pack: Pack, op: Latent) -> Surface | None:
     rows = restricted(table, fixed)
     if not len(rows):
         return None
-    grid = _with_context(rows, tokens)
+    grid = rows.grid("num_heads", "batch_size", tokens)
 
     def light_at(heads: Array, batch: Array, length: Array) -> Array:
         return _light_of(ladder.system, op, heads, batch, length)
@@ -174,29 +174,19 @@ def _projections(ladder: Ladder, op: Latent, tokens: Array) -> Array:
 
 
 def _module_rows(table: Table, op: SparseLatent) -> Table:
-    """The architecture's rows; of several checkpoints of one shape the first with these types."""
+    """The architecture's rows with its index run; of several checkpoints of one shape the first with these types."""
     fixed: dict[str, Value] = {
         "architecture": op.architecture,
         "kv_cache_dtype": op.kv_dtype,
         "gemm_type": op.dtype,
-        "op_name": table.name,
+        "indexer": "run",
+        "past": 0,
     }
-    if op.phase == "context":
-        fixed["step"] = 0
     rows = restricted(table, fixed)
     for column in ("model", "mla_dtype"):
-        if len(rows) and column in rows.columns:
+        if len(rows):
             rows = rows.where(**{column: rows.values(column)[0]})
     return rows
-
-
-def _with_context(rows: Table, tokens: str) -> Grid:
-    """Over heads, sequences and tokens; tables that count a decode row's past in *step* count its own token apart."""
-    if tokens == "isl" or tokens in rows.columns:
-        return one_kernel(rows).grid("num_heads", "batch_size", tokens)
-    grid = one_kernel(rows).grid("num_heads", "batch_size", "step")
-    heads, batch, past = grid.axes
-    return replace(grid, axes=(heads, batch, past + 1.0))
 
 
 def _sparse_at(system: System, op: SparseLatent) -> Light:

@@ -16,17 +16,8 @@ from perf_db.table import Value
 
 TYPICAL = 0.5
 """Share of the memory bandwidth where no such kernel was measured (assumption: unfused 32-bit updates)."""
-_KERNELS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("conv", "context"): ("causal_conv1d_fn",),
-    ("conv", "decode"): ("causal_conv1d_update",),
-    ("recurrence", "context"): (
-        *("chunk_gated_delta_rule", "chunk_gated_delta_rule_flashinfer", "chunk_gated_delta_rule_triton"),
-    ),
-    ("recurrence", "decode"): (
-        *("fused_recurrent_gated_delta_rule_packed_decode", "fused_recurrent_gated_delta_rule"),
-    ),
-}
-"""What engines call them; state-space scans were not measured."""
+_PARTS: Mapping[str, str] = {"conv": "convolution", "recurrence": "recurrence", "scan": "scan"}
+"""What the tables call them; nobody published state-space scans."""
 _MEASURED_PHASE = {"context": "context", "decode": "generation"}
 
 
@@ -63,15 +54,9 @@ def _columns(op: StateScan) -> dict[str, str]:
 
 
 def _nearest(ladder: Ladder, op: StateScan) -> Relative | None:
-    """The nearest rows of any of the kernel's names."""
+    fixed: dict[str, Value] = {"part": _PARTS[op.kernel], "phase": _MEASURED_PHASE[op.phase]}
     sizes = {column: float(getattr(op, name)) for column, name in _columns(op).items()}
-    best: Relative | None = None
-    for kernel in _KERNELS.get((op.kernel, op.phase), ()):
-        fixed: dict[str, Value] = {"kernel": kernel, "phase": _MEASURED_PHASE[op.phase]}
-        found = ladder.relative(op.family, fixed | _one(op), sizes)
-        if found is not None and (best is None or found.strangeness < best.strangeness):
-            best = found
-    return best
+    return ladder.relative(op.family, fixed | _one(op), sizes)
 
 
 def _one(op: StateScan) -> dict[str, Value]:
