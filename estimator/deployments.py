@@ -21,10 +21,12 @@ from estimator.step import Step
 class Rows:
     """Deployments of one shape, arrays of shape (n,); *build* makes the full record of one row.
 
+    label: what ranked deployments differ in, so that a list holds each kind once;
     starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1.
     """
 
     mode: Mode
+    label: str
     ttft: Array
     itl: Array
     request: Array
@@ -51,6 +53,7 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
 
     return Rows(
         mode="aggregated",
+        label=str(parallel),
         ttft=ttft,
         itl=itl,
         request=ttft + itl * (workload.osl - 1),
@@ -137,6 +140,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
 
     return Rows(
         mode="disaggregated",
+        label=f"{prefill.gpus} {decode}",
         ttft=ttft[keep],
         itl=itl[keep],
         request=request[keep],
