@@ -13,7 +13,7 @@ from estimator import candidates, deciding, memory
 from estimator.backends import registry
 from estimator.backends.engine import Engine
 from estimator.errors import EstimatorError
-from estimator.estimates import Mode, OpTime, Role
+from estimator.estimates import DOUBTFUL, DOUBTFUL_SHARE, Mode, OpTime, Role
 from estimator.hardware import System
 from estimator.layers.parts import Phase
 from estimator.model import Model
@@ -33,11 +33,9 @@ MOST_SEQUENCES = 32
 """Sequences per rank in the reference decode iteration, where the cache holds as many."""
 MOST_GPUS = 64
 """The largest worker that is looked for."""
-DOUBTFUL = frozenset({"transferred", "formula"})
-"""Classes of evidence behind which no measurement of this very operation stands."""
-SURE, FAIR = 0.20, 0.50
-"""Doubtful share of a worker's time up to which it counts as measured (beyond it every output marks a plan), and up to
-which it counts as partly measured (beyond it most of the time is an estimate)."""
+SURE, FAIR = DOUBTFUL_SHARE, 0.50
+"""Doubtful share of a worker's time up to which it counts as measured, and up to which as partly measured: beyond
+that most of the time is an estimate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +127,12 @@ def _by_prices(model: Model, prices: Prices) -> Coverage:
     try:
         dtypes = deciding.resolve(model, engine, prices)
         shape = _smallest(_shapes(model, system, engine, dtypes), system)
-        modes = _none(_too_large(model, system)) if shape is None else _modes(Step(shape, prices, REFERENCE))
+        if shape is None:
+            return _answer(model, system, data, _none(_too_large(model, system)), dtypes.words())
+        modes = _modes(Step(shape, prices, REFERENCE))
     except EstimatorError as refusal:
         return _answer(model, system, data, _none(str(refusal)))
-    return _answer(model, system, data, modes, dtypes.words())
+    return _answer(model, system, data, _stood_in(modes) if model.nearest else modes, dtypes.words())
 
 
 def _answer(
@@ -157,6 +157,11 @@ def _answer(
 def _none(reason: str) -> Mapping[Mode, ModeCoverage]:
     no = ModeCoverage(verdict="no", reason=reason)
     return {"aggregated": no, "disaggregated": no}
+
+
+def _stood_in(modes: Mapping[Mode, ModeCoverage]) -> Mapping[Mode, ModeCoverage]:
+    """Another family's operations, however well measured, are an estimate of this one's."""
+    return {mode: replace(found, verdict="estimated") for mode, found in modes.items()}
 
 
 def _too_large(model: Model, system: System) -> str:

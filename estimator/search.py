@@ -9,13 +9,13 @@ from estimator import aggregated, candidates, choice, deciding, deployments, dis
 from estimator.backends import registry
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
-from estimator.errors import InvalidWorkload, NoFeasibleCandidate
+from estimator.errors import InvalidWorkload, MissingTable, NoFeasibleCandidate
 from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
-from estimator.problem import Problem
+from estimator.problem import DatabaseMode, Problem
 from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from estimator.step import Step
@@ -41,16 +41,24 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     order = choice.ranked(problem, field)
     if not len(order):
         raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, choice.infeasible(field)))
+    best = field.build(int(order[0]))
     return Outcome(
-        choice=field.build(int(order[0])),
+        choice=best,
         aggregated=choice.best_per_group(field, order, "aggregated", problem.top),
         disaggregated=choice.best_per_group(field, order, "disaggregated", problem.top),
         frontier=choice.frontier(problem, field),
         rejections=choice.rejections(field),
         considered=len(field),
         dtypes=dtypes.words(),
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, _doubt(best)))),
     )
+
+
+def _doubt(best: Estimate) -> str:
+    """What to say of a plan behind which too few measurements stand."""
+    if not best.is_doubtful:
+        return ""
+    return f"{best.doubt:.0%} of the step time of {best.backend}'s best plan is transferred or formula, not measured"
 
 
 def predict(  # noqa: PLR0913  # one configuration has this many independent parts
@@ -108,7 +116,7 @@ def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]
     if length > most:
         raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
     resolution = catalog.resolve(problem.system.name, problem.backend, problem.backend_version)
-    prices = _price_list(catalog, resolution.pack, _Named(problem.system))
+    prices = _price_list(catalog, resolution.pack, _Named(problem.system), problem.database_mode)
     return replace(problem, backend_version=resolution.pack.version), prices, resolution.note
 
 
@@ -126,8 +134,8 @@ class _Named:
 
 
 @lru_cache(maxsize=16)
-def _price_list(catalog: Catalog, pack: PackName, named: _Named) -> Prices:
-    return Prices(catalog, pack, named.system)
+def _price_list(catalog: Catalog, pack: PackName, named: _Named, mode: DatabaseMode) -> Prices:
+    return Prices(catalog, pack, named.system, mode=mode)
 
 
 def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
@@ -149,12 +157,22 @@ def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]
 
 
 def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Step]:
-    """The iterations of every worker shape that holds the model and one request."""
-    return [
-        Step(shape, prices, problem.workload)
-        for shape in _shapes(problem, dtypes, pipelines=pipelines)
-        if memory.needed_capacity(shape, problem.workload) <= problem.system.gpu.memory_capacity
-    ]
+    """The iterations of every worker shape that holds the model and one request.
+
+    A shape with an operation that must be measured and is not is left out; if all are, MissingTable is raised.
+    """
+    steps: list[Step] = []
+    hole: MissingTable | None = None
+    for shape in _shapes(problem, dtypes, pipelines=pipelines):
+        if memory.needed_capacity(shape, problem.workload) > problem.system.gpu.memory_capacity:
+            continue
+        try:
+            steps.append(Step(shape, prices, problem.workload))
+        except MissingTable as missing:
+            hole = missing
+    if hole is not None and not steps:
+        raise hole
+    return steps
 
 
 def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:

@@ -15,6 +15,8 @@ from perf_db.errors import PerfDatabaseError
 
 VERBS = {
     "optimize": "a model, some GPUs and an SLA: the best plan, ranked tables, a chart",
+    "recommend": "a load and an SLA: the fewest GPUs that will do, with head-room and alternatives",
+    "support": "models, systems and engines: what is measured, operation by operation",
     "plan": "a DynamoGraphDeploymentRequest file: exactly what the controller would create for it",
     "validate": "measured runs: how far the predictions are from them",
     "perfdb": "the measurements: which there are, where they come from, what was repaired",

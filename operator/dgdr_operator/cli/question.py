@@ -20,12 +20,14 @@ DEFAULT_TTFT = 2000.0
 DEFAULT_ITL = 30.0
 DEFAULT_ISL = 4000
 DEFAULT_OSL = 1000
+DEFAULT_MOST = 512
+_MOST_RANKS = 1000
 _FLAGS = {"e2eLatency": "request-latency", "requestRate": "request-rate", "totalGpus": "total-gpus"}
 
 
-def add_flags(parser: Parser) -> None:
-    """Add the flags that describe a question."""
-    _add_hardware(parser)
+def add_flags(parser: Parser, *, budget: bool = True) -> None:
+    """Add the flags that describe a question; *budget*: its GPUs are given, else only how many there may be at most."""
+    _add_hardware(parser, budget=budget)
     _add_workload(parser)
     _add_targets(parser)
 
@@ -56,13 +58,25 @@ def flag(field: str) -> str:
     return _FLAGS.get(field, field)
 
 
-def _add_hardware(parser: Parser) -> None:
+def add_form(group: "argparse._ArgumentGroup") -> None:
+    """Add how an answer is shown."""
+    ranks = options.whole("plan", _MOST_RANKS)
+    group.add_argument("--top", metavar="N", type=ranks, default=5, help="plans to show of each mode (5)")
+    form = options.one_of(("table", "json"))
+    group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
+
+
+def _add_hardware(parser: Parser, *, budget: bool) -> None:
     group = parser.add_argument_group("what to serve, and on what")
     model = "Hugging Face name, or a directory with its config.json"
     group.add_argument("--model", "--model-path", metavar="NAME", required=True, help=model)
     group.add_argument("--system", metavar="NAME", required=True, help="kind of GPU server: h200_sxm, h100_sxm, ...")
     gpus = options.whole("GPU", MOST_GPUS)
-    group.add_argument("--total-gpus", metavar="N", required=True, type=gpus, help="GPUs there are; never exceeded")
+    if budget:
+        group.add_argument("--total-gpus", metavar="N", required=True, type=gpus, help="GPUs there are; never exceeded")
+    else:
+        most = f"GPUs there may be at most ({DEFAULT_MOST})"
+        group.add_argument("--max-gpus", dest="total_gpus", metavar="N", type=gpus, default=DEFAULT_MOST, help=most)
     engine = options.one_of(BACKENDS)
     group.add_argument(
         "--backend", type=engine, metavar="NAME", default="auto", help=f"{', '.join(BACKENDS)} (auto tries all)"

@@ -4,6 +4,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
@@ -57,14 +61,19 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def matrix(catalog: Catalog) -> list[Coverage]:
-    """The coverage of every model of the support matrix on every system and engine, newest measurements."""
-    models = [catalogue.load(name) for family in coverage_matrix.MODELS.values() for name in family]
-    return [
-        one
-        for backend in registry.NAMES
-        for system in _systems(None, catalog)
-        for one in coverage.over(models, system, backend, catalog)
-    ]
+    """The coverage of every model of the support matrix on every system and engine, newest measurements.
+
+    Seconds of work per engine and system, which have nothing in common: one process each, as many as there are cores.
+    """
+    pairs = [(backend, system.name) for backend in registry.NAMES for system in _systems(None, catalog)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return [one for column in pool.map(partial(_column, catalog.root), pairs) for one in column]
+
+
+def _column(root: Path, pair: tuple[str, str]) -> tuple[Coverage, ...]:
+    catalog, (backend, name) = Catalog(root), pair
+    models = [catalogue.load(model) for family in coverage_matrix.MODELS.values() for model in family]
+    return coverage.over(models, hardware.system(name, catalog.systems()[name]), backend, catalog)
 
 
 def _systems(name: str | None, catalog: Catalog) -> list[System]:

@@ -111,7 +111,7 @@ def evidence(estimate: Estimate) -> str:
     """Which classes of evidence the step time rests on, largest share first."""
     shares = sorted(estimate.provenance.items(), key=lambda item: -item[1])
     words = [f"{name} {figures.percent(share)}" for name, share in shares if share > _LEAST_SHARE]
-    warning = f" {ranking.DOUBTFUL} treat with care" if figures.is_doubtful(estimate) else ""
+    warning = f" {ranking.DOUBTED} treat with care" if estimate.is_doubtful else ""
     return f"of the step time: {', '.join(words)}{warning}"
 
 

@@ -7,7 +7,8 @@ from dgdr_operator.report import figures, grid, rows
 from dgdr_operator.report.grid import Column
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
-from estimator.coverage import DOUBTFUL, MOST_SEQUENCES, REFERENCE, Coverage, ModeCoverage, WorkerCoverage
+from estimator.coverage import MOST_SEQUENCES, REFERENCE, Coverage, ModeCoverage, WorkerCoverage
+from estimator.estimates import DOUBTFUL
 
 _TRACE = 0.0005
 
@@ -117,7 +118,7 @@ def _marked(provenance: str) -> str:
 def _legend(paper: Paper) -> Iterator[str]:
     classes = " or ".join(sorted(DOUBTFUL, reverse=True))
     text = (
-        f"Shares of the time of one request of {REFERENCE.isl} tokens in and {REFERENCE.osl} out, on the smallest worker "
+        f"Shares of the time of a request of {REFERENCE.isl} tokens in and {REFERENCE.osl} out, on the smallest worker "
         f"that holds the model, up to {MOST_SEQUENCES} sequences decoding together. ! is {classes}, not measured."
     )
     yield from facts("Reference", [text], paper)

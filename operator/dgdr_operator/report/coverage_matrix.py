@@ -104,21 +104,21 @@ _HEAD = """\
 
 Written by `dgdr support --matrix`; `make matrix` writes it again. Do not edit it.
 
-How well measurements cover each model, system and engine. The first sign of a cell is for aggregated serving, the second
-for disaggregated serving:
+How well measurements cover each model, system and engine. The first sign of a cell is for aggregated serving, the
+second for disaggregated serving:
 
 | sign | meaning |
 |---|---|
 | {measured} | at most {sure} of the time is transferred from other shapes or data types, or a formula |
 | {partly} | more than that, at most {fair} |
-| {estimated} | more than {fair} |
+| {estimated} | more than {fair}, or the operations are those of the nearest family |
 | {no} | no worker of up to {gpus} GPUs holds the model, or one of its parts has no price at all |
 
-The time is that of one request of {isl} tokens in and {osl} out, on the smallest worker that holds the model, with up to
-{sequences} sequences decoding together, in the data types that we deploy. Elementwise kernels, which nobody measures, do not
-count against a cell. The sign of disaggregated serving is that of its worse worker. Signs speak of measurements, not of
-engines: whether an engine serves a model at all is the engine's to say. What stands behind a cell, operation by operation:
-`dgdr support --model NAME --system NAME`.
+The time is that of one request of {isl} tokens in and {osl} out, on the smallest worker that holds the model, with up
+to {sequences} sequences decoding together, in the data types that we deploy. Elementwise kernels, which nobody
+measures, do not count against a cell. The sign of disaggregated serving is that of its worse worker. Signs speak of
+measurements, not of engines: whether an engine serves a model at all is the engine's to say. What stands behind a cell,
+operation by operation: `dgdr support --model NAME --system NAME`.
 """
 
 

@@ -36,6 +36,7 @@ def row(estimate: Estimate) -> Row:
         "tokens_per_second_per_user": rounded(estimate.tokens_per_second_per_user),
         "request_rate": rounded(estimate.load.request_rate),
         "memory_gib": rounded(figures.memory(estimate) / GIBIBYTE),
+        "doubtful": estimate.is_doubtful,
         "provenance": {name: rounded(share) for name, share in estimate.provenance.items()},
     }
 
