@@ -1,8 +1,8 @@
 """Steady state of one worker that prefills and decodes with continuous batching.
 
-In steady state every decode iteration of g sequences finishes g/D requests (D iterations each, osl - 1 unless tokens are drafted), which are
-replaced at once, so it brings g/D new prompts whatever the speed; only the shape of the prompt steps depends on the
-engine's policy. That gives a fixed point in g, solved for all loads together by damped iteration.
+In steady state every decode iteration of g sequences finishes g/D requests (D iterations each, osl - 1 unless tokens
+are drafted), which are replaced at once, so it brings g/D new prompts whatever the speed; only the shape of the prompt
+steps depends on the engine's policy. That gives a fixed point in g, solved for all loads together by damped iteration.
 """
 
 from collections.abc import Mapping

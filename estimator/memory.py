@@ -10,7 +10,7 @@ import numpy as np
 from estimator.estimates import Memory
 from estimator.layers.model import layer_bytes
 from estimator.model import Attention, DeltaNet, Latent, Mixer, StateSpace
-from estimator.ops import ACTIVATION_BYTES, Array
+from estimator.ops import ACTIVATION_BYTES, Array, Mask
 from estimator.quantization import GEMM, KV_BYTES
 from estimator.shape import Shape
 from estimator.workload import Workload
@@ -105,9 +105,10 @@ def cache_budget(shape: Shape, need: Footprint, used: Array, chunk: int) -> Arra
     return need.capacity * fraction * (1 - engine.cache_margin) - taken
 
 
-def holds(shape: Shape, budget: Array, length: float, requests: float = 1) -> Array:
+def holds(shape: Shape, budget: Array, length: float, requests: float = 1) -> Mask:
     """Whether the cache holds *requests* sequences of *length* tokens, any shape of *budget*."""
-    return budget >= requests * _in_blocks(shape, length)
+    enough: Mask = budget >= requests * _in_blocks(shape, length)
+    return enough
 
 
 def admitted(shape: Shape, budget: Array, workload: Workload) -> Array:

@@ -44,7 +44,7 @@ def _projections(shape: Shape, mixer: Latent, count: int, phase: Phase) -> list[
     found = [one for one in matrices(shape, mixer, count) if phase == "prefill" or one.role == "token"]
     heads, dtype = mixer.heads // shape.parallel.tp, shape.dtypes.attention_gemm
     for side in ("pre", "post"):
-        op = LatentProduct(heads=heads, side=side, dtype=dtype)  # type: ignore[arg-type]  # pre or post
+        op = LatentProduct(heads=heads, side=side, dtype=dtype)
         found.append(Placed(name=f"latent product, {side}", op=op, count=count, role="sequence"))
     return found
 

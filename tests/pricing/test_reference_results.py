@@ -14,7 +14,7 @@ from estimator import catalogue, hardware
 from estimator.backends import registry
 from estimator.layers import model as layers
 from estimator.layers.parts import Phase
-from estimator.ops import Collective, ContextAttention, DecodeAttention, Placed
+from estimator.ops import Collective, ContextAttention, DecodeAttention, Gemm, MemoryOp, Placed
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
 from estimator.quantization import Dtypes
@@ -78,11 +78,13 @@ class ClosedForm:
             case Collective() as op:
                 captured = replace(op, variant="graph")
                 return float(self.prices.token_op(captured, np.array([tokens + sequences]))[0][0])
-            case op:
+            case Gemm() | MemoryOp() as op:
                 rows = tokens + sequences
                 if placed.role == "head" and phase == "prefill":
                     rows = 1
                 return float(self.prices.token_op(op, np.array([rows]))[0][0])
+            case other:
+                raise AssertionError(f"a dense model runs no {other}")
 
     def decode(self, sequences: int, context: float = MIDDLE) -> float:
         return sum(self.parts("decode", 0, sequences, context).values())

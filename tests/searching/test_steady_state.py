@@ -31,7 +31,7 @@ def a_step(catalog: Catalog, backend: str, workload: Workload, *, tp: int = 2, s
 @pytest.mark.parametrize("backend", VERSIONS)
 @pytest.mark.parametrize(("isl", "osl"), [(4000, 500), (1000, 1000), (8000, 100), (100, 2000)])
 def test_requests_in_flight_are_throughput_times_time_in_the_worker(
-    shipped: Catalog, customers_problem: Problem, backend: str, isl: int, osl: int
+    shipped: Catalog, backend: str, isl: int, osl: int
 ) -> None:
     workload = Workload(isl=isl, osl=osl)
     requests = np.array([1.0, 2, 8, 32, 64])
@@ -43,9 +43,7 @@ def test_requests_in_flight_are_throughput_times_time_in_the_worker(
 
 
 @pytest.mark.parametrize("backend", VERSIONS)
-def test_a_lone_request_takes_its_prefill_and_its_decode_steps(
-    shipped: Catalog, customers_problem: Problem, backend: str
-) -> None:
+def test_a_lone_request_takes_its_prefill_and_its_decode_steps(shipped: Catalog, backend: str) -> None:
     workload = Workload(isl=4000, osl=500)
     step = a_step(shipped, backend, workload)
 
@@ -56,9 +54,7 @@ def test_a_lone_request_takes_its_prefill_and_its_decode_steps(
 
 
 @pytest.mark.parametrize("backend", VERSIONS)
-def test_more_requests_in_flight_never_make_tokens_come_faster(
-    shipped: Catalog, customers_problem: Problem, backend: str
-) -> None:
+def test_more_requests_in_flight_never_make_tokens_come_faster(shipped: Catalog, backend: str) -> None:
     workload = Workload(isl=2000, osl=300)
 
     found = aggregated.estimate(a_step(shipped, backend, workload), workload, np.arange(1.0, 129))
@@ -67,7 +63,7 @@ def test_more_requests_in_flight_never_make_tokens_come_faster(
     assert (found.itl[1:] >= found.itl[:-1] * 0.99).all()
 
 
-def test_a_request_of_one_token_is_all_prefill(shipped: Catalog, customers_problem: Problem) -> None:
+def test_a_request_of_one_token_is_all_prefill(shipped: Catalog) -> None:
     workload = Workload(isl=2000, osl=1)
     step = a_step(shipped, "vllm", workload)
 
