@@ -58,7 +58,7 @@ def _doubt(best: Estimate) -> str:
     """What to say of a plan behind which too few measurements stand."""
     if not best.is_doubtful:
         return ""
-    return f"{best.doubt:.0%} of the step time of {best.backend}'s best plan is transferred or formula, not measured"
+    return f"{100 * best.doubt:.0f} % of the step time of {best.backend}'s best plan is transferred or formula, not measured"
 
 
 def predict(  # noqa: PLR0913  # one configuration has this many independent parts

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dgdr_operator.report import chart, figures, ranking
-from dgdr_operator.report.asked import Asked, promises, traffic
+from dgdr_operator.report.asked import Asked, promises, sources, traffic
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
 from estimator.estimates import Estimate, Outcome, Worker
@@ -29,7 +29,7 @@ def head(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], paper: Pa
     """The lines that say what was asked and what is known about it."""
     yield from heading(f"{asked.model.name} on up to {asked.gpus} x {asked.system}", paper)
     yield from facts("Asked", [traffic(asked.workload), promises(asked.targets, paper.at_most)], paper)
-    yield from facts("Measured", [", ".join(asked.packs)], paper)
+    yield from facts("Measured", sources(asked), paper)
     yield from facts("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()], paper)
     yield from facts("Notes", list(dict.fromkeys(notes)), paper)
 

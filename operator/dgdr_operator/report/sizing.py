@@ -37,11 +37,12 @@ class Size:
 def page(asked: Asked, size: Size, paper: Paper) -> str:
     """The recommendation in a few lines, ending with a newline."""
     unit = "requests/s" if size.by_rate else "requests in flight"
+    carried = figures.plain(size.carried) if size.by_rate else figures.short(size.carried)
     plural = "" if size.nodes == 1 else "s"
     lines = heading(f"Fewest GPUs: {size.gpus} x {asked.system} ({size.nodes} node{plural} of {size.node_gpus})", paper)
     lines += facts("Load", [f"{figures.short(size.asked)} {unit}"], paper)
-    carried = f"the same workers keep the promises up to {figures.plain(size.carried)} {unit}"
-    lines += facts("Head-room", [f"{figures.percent(size.head_room)}: {carried}"], paper)
+    spare = f"{figures.percent(size.head_room)}: the same workers keep the promises up to {carried} {unit}"
+    lines += facts("Head-room", [spare], paper)
     return "\n".join(lines) + "\n"
 
 
