@@ -131,28 +131,27 @@ def sparse_latent(system: System, op: SparseLatent, heads: Array, batch: Array, 
     *tokens*: prompt length in context, cached tokens in decode.
     """
     sizes, kind = SPARSE.get(op.architecture, SPARSE["DeepseekV32ForCausalLM"]), GEMM[op.dtype]
-    weights = _sparse_weights(sizes, heads)
+    # Where everything in sight is kept anyway there is nothing to choose, and no index to ask.
+    chooses = np.where(tokens > sizes.top, 1.0, 0.0)
+    weights = _sparse_weights(sizes, heads) + chooses * sizes.q_rank * sizes.index_heads * sizes.index_dim
     if op.phase == "context":
         rows, pairs, kept = batch * tokens, batch * seen_pairs(tokens, None), batch * seen_pairs(tokens, sizes.top)
-        cached = np.zeros(())
+        cached, per_pair = np.zeros(()), sizes.nope + LATENT_ROPE + sizes.value
     else:
         rows, pairs, kept = batch, batch * tokens, batch * np.minimum(tokens, sizes.top)
-        cached = kept * _CACHED * KV_BYTES[op.kv_dtype]
-    per_pair = sizes.nope + LATENT_ROPE + sizes.value
+        cached, per_pair = kept * _CACHED * KV_BYTES[op.kv_dtype], _CACHED + LATENT_RANK
     math = 2.0 * rows * weights / peak(system, kind.arithmetic)
-    # Where everything in sight is kept anyway there is nothing to choose.
-    chosen = np.where(tokens > sizes.top, pairs, 0.0)
-    math = math + 2.0 * chosen * sizes.index_heads * sizes.index_dim / peak(system, "fp8")
+    math = math + 2.0 * chooses * pairs * sizes.index_heads * sizes.index_dim / peak(system, "fp8")
     math = math + 2.0 * kept * heads * per_pair / peak(system, "bf16")
     moved = kind.weight_bytes * weights + 2 * ACTIVATION_BYTES * rows * sizes.hidden + cached
     return np.maximum(math, moved / system.gpu.memory_bandwidth)
 
 
 def _sparse_weights(sizes: SparseSizes, heads: Array) -> Array:
+    """Elements of the projections that every token passes."""
     down = sizes.hidden * (sizes.q_rank + _CACHED + sizes.index_dim + sizes.index_heads)
-    index = sizes.q_rank * sizes.index_heads * sizes.index_dim
     per_head = sizes.q_rank * (sizes.nope + LATENT_ROPE) + LATENT_RANK * (sizes.nope + sizes.value)
-    return down + index + heads * (per_head + sizes.value * sizes.hidden)
+    return down + heads * (per_head + sizes.value * sizes.hidden)
 
 
 def experts(system: System, op: ExpertProducts, x: Array) -> Array:
