@@ -132,7 +132,7 @@ def sparse_latent(system: System, op: SparseLatent, heads: Array, batch: Array, 
     """
     sizes, kind = SPARSE.get(op.architecture, SPARSE["DeepseekV32ForCausalLM"]), GEMM[op.dtype]
     # Where everything in sight is kept anyway there is nothing to choose, and no index to ask.
-    chooses = np.where(tokens > sizes.top, 1.0, 0.0)
+    chooses: Array = np.where(tokens > sizes.top, 1.0, 0.0)
     weights = _sparse_weights(sizes, heads) + chooses * sizes.q_rank * sizes.index_heads * sizes.index_dim
     if op.phase == "context":
         rows, pairs, kept = batch * tokens, batch * seen_pairs(tokens, None), batch * seen_pairs(tokens, sizes.top)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from perf_db.catalog import Catalog
 HBM, BF16, FP8, NVLINK = 4.8e12, 989e12, 1978e12, 450e9
 
 
-def at(*values: float) -> tuple[Array, ...]:
+def at(*values: float) -> Any:  # noqa: ANN401 - as many arrays as there were numbers
     return tuple(np.asarray(value, np.float64) for value in values)
 
 
@@ -134,7 +135,7 @@ def test_balanced_tokens_hit_experts_as_independent_draws_do() -> None:
 
 @given(top=st.integers(1, 8), count=st.integers(8, 512), exponent=st.sampled_from([0.6, 0.8, 1.01, 1.2]))
 def test_skew_never_hits_more_experts_than_balance(top: int, count: int, exponent: float) -> None:
-    tokens = 2.0 ** np.arange(17)
+    tokens = np.asarray(2.0 ** np.arange(17), np.float64)
 
     skewed, balanced = (roofline.distinct_experts(count, top, one, tokens) for one in (exponent, 0.0))
 
