@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from math import floor
 
 from dgdr_operator.cli import engines, options, question
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
@@ -112,7 +113,14 @@ def _carried(choice: Estimate, problem: Problem, catalog: Catalog, *, by_rate: b
     except EstimatorError:
         return 0.0
     same = [one for one in (*outcome.aggregated, *outcome.disaggregated) if _crew(one) == _crew(choice)]
-    return max((one.load.request_rate if by_rate else float(one.load.concurrency) for one in same), default=0.0)
+    return max((one.load.request_rate if by_rate else _in_flight(one) for one in same), default=0.0)
+
+
+def _in_flight(estimate: Estimate) -> float:
+    """Whole requests; those of pools follow from their rate (Little's law), so a begun one is not carried."""
+    if estimate.mode == "aggregated":
+        return float(estimate.load.concurrency)
+    return float(floor(estimate.load.request_rate * estimate.latency.request))
 
 
 def _crew(estimate: Estimate) -> tuple[object, ...]:

@@ -11,12 +11,13 @@ from estimator.coverage import MOST_SEQUENCES, REFERENCE, Coverage, ModeCoverage
 from estimator.estimates import DOUBTFUL
 
 _TRACE = 0.0005
+_MARK = f"! is {' or '.join(sorted(DOUBTFUL, reverse=True))}, not measured."
 
 
 def page(coverages: Sequence[Coverage], paper: Paper) -> str:
     """Everything about *coverages* (one model and system), as text that ends with a newline."""
     blocks = ["\n".join(_engine(one, paper)) for one in coverages]
-    return "\n\n".join([*blocks, "\n".join(_legend(paper))]) + "\n"
+    return "\n\n".join([*blocks, "\n".join(_reference(_MARK, paper))]) + "\n"
 
 
 def overview(coverages: Sequence[Coverage], paper: Paper) -> str:
@@ -28,7 +29,7 @@ def overview(coverages: Sequence[Coverage], paper: Paper) -> str:
         found = tuple(cells.get((system, backend), figures.MISSING) for system in systems)
         columns.append(Column(head=("", backend), cells=found, left=True))
     lines = [*heading(f"{coverages[0].model}: aggregated / disaggregated", paper), *grid.draw(columns, paper)]
-    return "\n".join([*lines, "", *_legend(paper)]) + "\n"
+    return "\n".join([*lines, "", *_reference("", paper)]) + "\n"
 
 
 def words(one: Coverage) -> str:
@@ -115,10 +116,9 @@ def _marked(provenance: str) -> str:
     return f"{provenance} !" if provenance in DOUBTFUL else provenance
 
 
-def _legend(paper: Paper) -> Iterator[str]:
-    classes = " or ".join(sorted(DOUBTFUL, reverse=True))
+def _reference(more: str, paper: Paper) -> Iterator[str]:
     text = (
         f"Shares of the time of a request of {REFERENCE.isl} tokens in and {REFERENCE.osl} out, on the smallest worker "
-        f"that holds the model, up to {MOST_SEQUENCES} sequences decoding together. ! is {classes}, not measured."
+        f"that holds the model, up to {MOST_SEQUENCES} sequences decoding together. {more}"
     )
     yield from facts("Reference", [text], paper)
