@@ -13,7 +13,7 @@ from e2e import audit
 from e2e.cluster import Cluster
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
-from e2e.user import User, example, user_of, with_spec
+from e2e.user import ROOT, User, example, user_of, with_spec
 from e2e.waiting import eventually
 
 Say = Callable[[str], None]
@@ -57,7 +57,7 @@ def test_an_applied_request_becomes_a_graph_that_the_cluster_accepts(user: User,
     for number in range(20):
         began = time.monotonic()
         user.apply(example("01", f"r{number}"))
-        eventually(lambda name=f"r{number}-dgd": user.graph(name), "the graph", pause=0.005)
+        user.wait_graph(f"r{number}-dgd", pause=0.005)
         seconds.append(time.monotonic() - began)
 
     graph, status = user.graph("r0-dgd"), user.wait("r0", "Deploying")
@@ -142,21 +142,19 @@ def test_deployed_means_that_the_dynamo_operator_says_so(dynamo_operator: Dynamo
 @pytest.mark.usefixtures("operator")
 def test_a_deleted_graph_comes_back(user: User) -> None:
     user.apply(example("01", "kept"))
-    before = eventually(lambda: user.graph("kept-dgd"), "the graph")
+    before = user.wait_graph("kept-dgd")
 
     user.delete_graph("kept-dgd")
 
-    uid = before["metadata"]["uid"]
-    after = eventually(
-        lambda: (found := user.graph("kept-dgd")) and found["metadata"]["uid"] != uid and found, "another"
-    )
+    after = user.wait_graph("kept-dgd", other_than=before["metadata"]["uid"])
+
     assert after["spec"] == before["spec"]
 
 
 @pytest.mark.usefixtures("operator")
 def test_an_edited_graph_is_put_back_and_what_others_added_stays(user: User) -> None:
     user.apply(example("01", "kept"))
-    before = eventually(lambda: user.graph("kept-dgd"), "the graph")
+    before = user.wait_graph("kept-dgd")
     user.wait("kept", "Deploying")
 
     user.patch_graph(
@@ -190,11 +188,38 @@ def test_an_infeasible_request_fails_with_numbers_and_an_edit_mends_it(user: Use
     say(f"infeasible: {message}")
 
     user.apply(with_spec(example("06", "hasty"), sla={"ttft": 2000, "itl": 30}))
-    user.wait("hasty", "Deploying")
+    user.wait_graph("hasty-dgd")
 
     assert "infeasible: ttft<=50ms itl<=2ms" in message
     assert "best ttft=" in message
-    assert user.graph("hasty-dgd") is not None
+
+
+@pytest.fixture
+def nodes(cluster: Cluster) -> Iterator[Callable[[], None]]:
+    """Call it, and GPU nodes stand in the cluster until the test ends."""
+    path = str(ROOT / "examples" / "nodes.yaml")
+    if not cluster.disposable:
+        pytest.skip("this cluster has nodes of its own")
+
+    def appear() -> None:
+        cluster.kubectl("create", "-f", path)
+        cluster.kubectl("taint", "nodes", "--all", "node.kubernetes.io/not-ready-")  # a kubelet would see to this
+
+    yield appear
+    cluster.kubectl("delete", "-f", path, "--ignore-not-found")
+
+
+@pytest.mark.usefixtures("operator")
+def test_nodes_that_appear_mend_a_request_that_left_its_hardware_out(user: User, nodes: Callable[[], None]) -> None:
+    user.apply(with_spec(example("01", "trusting"), hardware={}))
+    user.wait("trusting", "Failed")
+    message = user.message("trusting")
+
+    nodes()
+
+    user.wait("trusting", "Deploying", seconds=PATIENCE)
+    user.wait_graph("trusting-dgd")
+    assert "spec.hardware.gpuSku" in message
 
 
 @pytest.mark.usefixtures("operator")
@@ -204,11 +229,9 @@ def test_a_preview_waits_for_the_user(user: User) -> None:
     made = user.graphs()
 
     user.apply(with_spec(example("04", "shown"), autoApply=True))
-    user.wait("shown", "Deploying")
+    graph = user.wait_graph("shown-dgd")
 
-    graph = user.graph("shown-dgd")
     assert made == []
-    assert graph is not None
     assert graph["spec"] == status["profilingResults"]["selectedConfig"]["spec"]
 
 
@@ -223,15 +246,14 @@ def test_a_controller_killed_in_the_middle_leaves_one_graph_per_request(
     operator.kill()
     operator.restart()
 
-    for name in names:
-        user.wait(name, "Deploying")
+    eventually(lambda: all(user.synced(name) for name in names), "all graphs to stand as planned")
     assert sorted(graph["metadata"]["name"] for graph in user.graphs()) == [f"{name}-dgd" for name in names]
 
 
 def test_a_stopped_controller_says_goodbye_and_leaves_the_graphs_alone(operator: OperatorProcess, user: User) -> None:
     user.apply(example("01", "kept"))
-    before = eventually(lambda: user.graph("kept-dgd"), "the graph")
-    user.wait("kept", "Deploying")
+    before = user.wait_graph("kept-dgd")
+    eventually(lambda: user.synced("kept"), "the graph to stand as planned")
 
     code = operator.stop()
     operator.start()

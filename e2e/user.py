@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from kubernetes import client, config
@@ -57,20 +57,33 @@ class User:
         """The live request's status."""
         return self.request(name).get("status") or {}
 
+    def synced(self, name: str) -> bool:
+        """Whether the request says that its graph stands as planned."""
+        found = (c["status"] for c in self.status(name).get("conditions", ()) if c["type"] == "Synced")
+        return next(found, "") == "True"
+
     def message(self, name: str) -> str:
         """What `kubectl get` shows for the request."""
-        found = (c for c in self.status(name).get("conditions", ()) if c["type"] == "Succeeded")
-        return str(next(found, {}).get("message", ""))
+        messages = (c["message"] for c in self.status(name).get("conditions", ()) if c["type"] == "Succeeded")
+        return str(next(messages, ""))
 
     def graph(self, name: str) -> Object | None:
         """The live graph, or None."""
         return self._get(GRAPHS, name)
 
+    def wait_graph(self, name: str, *, pause: float = 0.05, other_than: str = "") -> Object:
+        """The live graph as soon as it stands; *other_than*: the uid of one that does not count."""
+
+        def look() -> Object | None:
+            found = self.graph(name)
+            return found if found and found["metadata"]["uid"] != other_than else None
+
+        return cast("Object", eventually(look, f"the graph {name}", pause=pause))
+
     def graphs(self) -> list[Object]:
         """All graphs of the namespace."""
-        listed: Object = self._api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, GRAPHS)
-        found: list[Object] = listed["items"]
-        return found
+        listed = cast("Object", self._api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, GRAPHS))
+        return list(listed["items"])
 
     def wait(self, name: str, phase: str, *, seconds: float = 30.0) -> Mapping[str, Any]:
         """The request's status once it is in *phase*."""
@@ -94,12 +107,12 @@ class User:
 
     def _get(self, plural: str, name: str) -> Object | None:
         try:
-            found: Object = self._api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
+            found = self._api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
         except client.ApiException as error:
             if error.status == 404:
                 return None
             raise
-        return found
+        return cast("Object", found)
 
 
 @contextmanager

@@ -1,62 +1,39 @@
 """Makes packs out of published packages. For developers: it needs pyarrow, which no other room may import."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from io import BytesIO
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv, parquet
 
-from perf_db import reading, repair
-from perf_db.catalog import COLLECTIVES, SHIPPED, Catalog, age
+from perf_db import gathering, repair, suspects
+from perf_db.catalog import SHIPPED, Catalog, age
 from perf_db.codec import WORST_ERROR
 from perf_db.errors import BadSource, UnknownSystem
+from perf_db.gathering import ENGINES, Found, Wanted
 from perf_db.pack import Content, Pack, PackName, to_bytes
-from perf_db.provenance import Source
-from perf_db.sources import Member, Package
+from perf_db.sources import Package
 from perf_db.table import Table
 
-ENGINES = ("sglang", "trtllm", "vllm")
+__all__ = ["ENGINES", "Checked", "Imported", "Wanted", "import_packs", "verify"]
+
 ATTRIBUTION = (
     "Kernel times measured and published by NVIDIA Corporation in the PyPI package {0} {1} under {2}; "
     "re-encoded, and in places repaired, by the dgdr-operator authors."
 )
-_TEXT_COLUMNS = {name: pa.string() for name in ("framework", "version", "device", "kernel_source", "op_name")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What to import: systems, backends, and versions as "vllm-0.12.0" (none named for a backend: its newest)."""
-
-    systems: Sequence[str]
-    backends: Sequence[str] = ENGINES
-    versions: Sequence[str] = ()
-
-    def __str__(self) -> str:
-        versions = f" in version {', '.join(self.versions)}" if self.versions else ""
-        return f"{', '.join(self.backends)} on {', '.join(self.systems)}{versions}"
-
-    def version(self, backend: str, offered: Iterable[str]) -> str | None:
-        """The version of *backend* to take out of those *offered*, None for none of them."""
-        offered = sorted(offered, key=age)
-        named = {text.partition("-")[2] for text in self.versions if text.partition("-")[0] == backend}
-        fitting = [version for version in offered if version in named] if named else offered
-        return fitting[-1] if fitting else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """One pack made: bytes, rows kept, rows with a repeated key, rows without a time, rows repaired."""
+    """One pack made: bytes, rows kept, rows left out as repeated, superseded or without a time, rows repaired."""
 
     pack: PackName
     size: int
     rows: int
     repeated: int
+    superseded: int
     unusable: int
     repaired: int
 
@@ -77,11 +54,11 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """One table read from a package."""
+class _Judged:
+    """What the rules say about one pack: its repairs, and the version jumps that look wrong."""
 
-    reading: reading.Reading
-    source: Source
+    repairs: repair.Repairs
+    suspects: tuple[Mapping[str, Any], ...]
 
 
 def import_packs(sources: Sequence[Path], wanted: Wanted, out: Path) -> tuple[Imported, ...]:
@@ -93,30 +70,63 @@ def import_packs(sources: Sequence[Path], wanted: Wanted, out: Path) -> tuple[Im
     for system in set(wanted.systems) - set(facts):
         raise UnknownSystem(system, facts)
     report: list[Imported] = []
-    for path in sources:
-        package = Package(path)
-        packs = {name: _read(package, name) for name in _choose(package, wanted)}
-        measured = {name: _tables(found) for name, found in packs.items()}
-        repairs = repair.repair(measured, _siblings(package, out), facts)
-        report += [_write(package, name, packs[name], repairs[name], out) for name in packs]
+    for package in map(Package, sources):
+        for system in wanted.systems:
+            report += _import_system(package, replace(wanted, systems=[system]), out)
     if not report:
         raise BadSource(", ".join(map(str, sources)), f"it has no {wanted}")
     return tuple(report)
 
 
-def _tables(found: Mapping[str, _Found]) -> Mapping[str, Table]:
+def _import_system(package: Package, wanted: Wanted, out: Path) -> Iterator[Imported]:
+    """The engines of one system together: they are each other's witnesses."""
+    packs = {name: gathering.gather(package, name) for name in gathering.choose(package, wanted)}
+    measured = {name: _tables(found) for name, found in packs.items()}
+    catalog = Catalog(out)
+    repairs = repair.repair(measured, _siblings(package, catalog), catalog.systems())
+    for name, found in packs.items():
+        judged = _Judged(repairs=repairs[name], suspects=tuple(_suspects(package, name, measured[name], catalog)))
+        yield _write(package, name, found, judged, out)
+
+
+def _tables(found: Mapping[str, Found]) -> Mapping[str, Table]:
     return {title: one.reading.table for title, one in found.items()}
 
 
-def _siblings(package: Package, out: Path) -> Mapping[PackName, Mapping[str, Table]]:
-    """The measured GEMM rows of packs already in *out* that came from the same package."""
-    catalog = Catalog(out)
+def _siblings(package: Package, catalog: Catalog) -> Mapping[PackName, Table]:
+    """The measured GEMM rows of packs that are already there and came from the same package."""
     opened = (catalog.open(name, repaired=False) for name in catalog.packs())
     return {
-        pack.name: {"gemm": gemm}
-        for pack in opened
-        if _came_from(pack, package) and (gemm := pack.table("gemm")) is not None
+        pack.name: gemm for pack in opened if _came_from(pack, package) and (gemm := pack.table("gemm")) is not None
     }
+
+
+def _suspects(
+    package: Package, name: PackName, tables: Mapping[str, Table], catalog: Catalog
+) -> Iterator[Mapping[str, Any]]:
+    """Version jumps against the versions before, out of the same package and of the packs that are already there."""
+    for title in sorted(suspects.TABLES.keys() & tables.keys()):
+        found = [gathering.earlier(package, name, title), _earlier_pack(catalog, name, title)]
+        before = sorted((one for one in found if one is not None), key=lambda one: age(one[0]), reverse=True)
+        told = set()
+        for version, older in before:
+            for jump in suspects.jumps(tables[title], older):
+                if jump["dtype"] not in told:
+                    told.add(jump["dtype"])
+                    yield dict(jump) | {"than": version}
+
+
+def _earlier_pack(catalog: Catalog, name: PackName, table: str) -> tuple[str, Table] | None:
+    older = [
+        other
+        for other in catalog.packs()
+        if (other.system, other.backend) == (name.system, name.backend) and age(other.version) < age(name.version)
+    ]
+    for other in reversed(older):
+        found = catalog.open(other, repaired=False).table(table)
+        if found is not None:
+            return other.version, found
+    return None
 
 
 def _came_from(pack: Pack, package: Package) -> bool:
@@ -132,7 +142,7 @@ def verify(root: Path, sources: Sequence[Path]) -> Iterator[Checked]:
             pack = catalog.open(pack_name, repaired=False)
             if not _came_from(pack, package):
                 continue
-            found = _read(package, pack_name)
+            found = gathering.gather(package, pack_name)
             for title in pack.tables:
                 stored = pack.table(title)
                 source = found[title].reading.table if title in found else None
@@ -159,85 +169,9 @@ def _facts(out: Path) -> Mapping[str, Mapping[str, Any]]:
     return Catalog(out).systems()
 
 
-def _choose(package: Package, wanted: Wanted) -> Iterator[PackName]:
-    for system in wanted.systems:
-        for backend in (*wanted.backends, COLLECTIVES):
-            marker = "nccl" if backend == COLLECTIVES else "gemm"
-            offered = {
-                member.pack.version
-                for member in package.members
-                if (member.pack.system, member.pack.backend, member.table) == (system, backend, marker)
-            }
-            version = wanted.version(backend, offered)
-            if version is not None:
-                yield PackName(system=system, backend=backend, version=version)
-
-
-def _read(package: Package, name: PackName) -> Mapping[str, _Found]:
-    """Every table of that engine: of this version, or of the newest one before it."""
-    newest: dict[str, Member] = {}
-    for member in package.members:
-        same_engine = (member.pack.system, member.pack.backend) == (name.system, name.backend)
-        if not same_engine or age(member.pack.version) > age(name.version):
-            continue
-        held = newest.get(member.table)
-        if held is None or age(member.pack.version) > age(held.pack.version):
-            newest[member.table] = member
-    if name.backend == COLLECTIVES:
-        newest = {title: member for title, member in newest.items() if member.pack == name}
-    return {title: _read_one(package, member, name) for title, member in sorted(newest.items())}
-
-
-def _read_one(package: Package, member: Member, name: PackName) -> _Found:
-    raw = package.read(member.path)
-    try:
-        frame = _frame(member.path, raw)
-        read = reading.tidy(member.table, frame, name)
-    except (pa.ArrowException, KeyError, ValueError) as problem:
-        raise BadSource(f"{package.path}:{member.path}", str(problem)) from problem
-    title, version, licence = package.identity
-    source = Source(
-        package=title,
-        version=version,
-        member=member.path,
-        sha256=sha256(raw).hexdigest(),
-        rows=len(next(iter(frame.values()))),
-        licence=licence,
-    )
-    return _Found(reading=read, source=source)
-
-
-def _frame(path: str, raw: bytes) -> reading.Frame:
-    if path.endswith(".parquet"):
-        table = parquet.read_table(BytesIO(raw))
-    else:
-        table = csv.read_csv(BytesIO(raw), convert_options=csv.ConvertOptions(column_types=_TEXT_COLUMNS))
-    return {name: table.column(name).to_numpy() for name in table.column_names}
-
-
-def _write(
-    package: Package, name: PackName, found: Mapping[str, _Found], repairs: repair.Repairs, out: Path
-) -> Imported:
-    title, version, licence = package.identity
-    meta = {
-        "system": name.system,
-        "backend": name.backend,
-        "version": name.version,
-        "package": {"name": title, "version": version},
-        "licence": licence,
-        "attribution": ATTRIBUTION.format(title, version, licence),
-        "devices": sorted({device for one in found.values() for device in one.reading.devices}),
-        "sources": [asdict(one.source) for one in found.values()],
-        "left_out": {
-            table: {"repeated": one.reading.repeated, "unusable": one.reading.unusable}
-            for table, one in found.items()
-            if one.reading.repeated or one.reading.unusable
-        },
-        "rules": list(repair.RULES),
-        "repairs": list(repairs.log),
-    }
+def _write(package: Package, name: PackName, found: Mapping[str, Found], judged: _Judged, out: Path) -> Imported:
     tables = _tables(found)
-    raw = to_bytes(Content(meta=meta, tables=tables, patches=repairs.patches))
+    raw = to_bytes(Content(meta=_meta(package, name, found, judged), tables=tables, patches=judged.repairs.patches))
     target = name.path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(raw)
@@ -246,6 +180,34 @@ def _write(
         size=len(raw),
         rows=sum(map(len, tables.values())),
         repeated=sum(one.reading.repeated for one in found.values()),
+        superseded=sum(one.reading.superseded for one in found.values()),
         unusable=sum(one.reading.unusable for one in found.values()),
-        repaired=sum(len(patch.rows) for patch in repairs.patches.values()),
+        repaired=sum(len(patch.rows) for patch in judged.repairs.patches.values()),
     )
+
+
+def _meta(package: Package, name: PackName, found: Mapping[str, Found], judged: _Judged) -> Mapping[str, Any]:
+    title, version, licence = package.identity
+    return {
+        "system": name.system,
+        "backend": name.backend,
+        "version": name.version,
+        "package": {"name": title, "version": version},
+        "licence": licence,
+        "attribution": ATTRIBUTION.format(title, version, licence),
+        "devices": sorted({device for one in found.values() for device in one.reading.devices}),
+        "sources": [asdict(source) for one in found.values() for source in one.sources],
+        "left_out": {table: left for table, one in found.items() if (left := _left_out(one))},
+        "rules": list(repair.RULES),
+        "repairs": list(judged.repairs.log),
+        "suspects": list(judged.suspects),
+    }
+
+
+def _left_out(one: Found) -> Mapping[str, float]:
+    """How many rows a table does not have that its files do, by reason; empty if it has them all."""
+    read = one.reading
+    counts = {"repeated": read.repeated, "superseded": read.superseded, "unusable": read.unusable}
+    if not any(counts.values()):
+        return {}
+    return counts | ({"spread": read.spread} if read.repeated else {})

@@ -1,4 +1,4 @@
-"""How the rows of a published file become a table of ours: what is key, what is time, and who measured it."""
+"""How the rows of published files become a table of ours: what is key, what is time, and who measured it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,170 +7,171 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from perf_db.keys import CHOSEN_BY_ENGINE, KEYS, NEVER, SIZES
+from perf_db.naming import Frame, in_our_words
 from perf_db.pack import PackName
 from perf_db.provenance import Provenance
 from perf_db.table import ClassArray, Column, FloatArray, Table
 
-Frame = dict[str, NDArray[Any]]
-MILLISECOND, MICROSECOND = 1e-3, 1e-6
-
-_ATTENTION = (
-    "attn_dtype",
-    "kv_cache_dtype",
-    "head_dim",
-    "window_size",
-    "num_key_value_heads",
-    "num_heads",
-    "batch_size",
-)
-_MLA = ("mla_dtype", "kv_cache_dtype", "num_heads", "batch_size")
-_MOE = (
-    *("moe_dtype", "distribution", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size", "moe_ep_size"),
-    "num_tokens",
-)
-_MLP = ("quant_type", "hidden_size", "intermediate_size", "num_token")
-_DEEPEP = ("phase", "node_num", "hidden_size", "num_topk", "num_experts")
-KEYS: Mapping[str, Sequence[str]] = {
-    "gemm": ("gemm_dtype", "n", "k", "m"),
-    "context_attention": (*_ATTENTION, "isl"),
-    "generation_attention": (*_ATTENTION, "context"),
-    "context_mla": (*_MLA, "isl"),
-    "generation_mla": (*_MLA, "context"),
-    "wideep_context_mla": (*_MLA, "isl"),
-    "wideep_generation_mla": (*_MLA, "context"),
-    "mla_bmm": ("op_name", "bmm_dtype", "num_heads", "num_tokens"),
-    "moe": _MOE,
-    "wideep_context_moe": _MOE,
-    "wideep_generation_moe": _MOE,
-    "wideep_context_mlp": _MLP,
-    "wideep_generation_mlp": _MLP,
-    "custom_allreduce": ("allreduce_dtype", "num_gpus", "variant", "message_size"),
-    "nccl": ("op_name", "nccl_dtype", "num_gpus", "message_size"),
-    "wideep_deepep_normal": (*_DEEPEP, "sms", "num_token"),
-    "wideep_deepep_ll": (*_DEEPEP, "num_token"),
-}
-_NEVER_KEYS = frozenset({
-    *("framework", "version", "device", "kernel_source", "beam_width", "tp_size", "seconds", "latency", "avg_ms"),
-    *("power", "power_limit"),
-})  # fmt: skip
-_SIXTEEN_BITS = frozenset({"float16", "half", "bfloat16"})
-_DTYPES = frozenset({"quant_type", "gemm_type", "quant_dtype", "kernel_dtype"})
 _UNUSED_GEMMS = frozenset({"awq", "gptq"})  # weight-only formats no engine here resolves a checkpoint to
-_NO_WINDOW = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One file as a table, with the rows that were left out: repeated keys, and rows without a usable time."""
+    """Files as a table, and the rows that were left out.
+
+    *repeated*: runs of a key that another run of it stands for; *unusable*: without a time, or of a format we do not
+    use; *superseded*: of other versions, in slices that a preferred version has. *spread*: the 95th percentile of the
+    longest run over the shortest one of a repeated key, 1.0 if none is repeated.
+    """
 
     table: Table
     repeated: int
     unusable: int
+    superseded: int
+    spread: float
     devices: tuple[str, ...]
 
 
-def tidy(name: str, frame: Frame, pack: PackName) -> Reading:
-    """The rows of one published file as table *name* of *pack*; of rows with equal keys the first stays.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The columns of one file, and whether it belongs to the very version it is read for."""
 
+    frame: Frame
+    own_version: bool = True
+
+
+def tidy(name: str, files: Sequence[Rows], pack: PackName) -> Reading:
+    """Table *name* of *pack* out of *files*, the preferred one first; others only add slices that it lacks.
+
+    A slice is what the columns that are not sizes have in common: a data type, a model's experts, a rank count. Of
+    repeated runs of one key the median stays, the lower one of two: what disturbs a benchmark adds time.
     Raises KeyError for a missing column and ValueError for rows whose meaning is unknown.
     """
-    devices = tuple(sorted({str(device) for device in frame.get("device", ())}))
-    frame = _with_seconds(name, dict(frame))
-    usable = np.isfinite(frame["seconds"])
+    merged: Frame = {}
+    unusable = superseded = 0
+    for file in files:
+        frame = in_our_words(name, file.frame)
+        frame["provenance"] = _classes(frame, pack, own_version=file.own_version)
+        usable = _usable(frame)
+        unusable += int((~usable).sum())
+        frame = _chosen(frame, usable)
+        new = _new_slices(_slice_keys(name, frame), frame, merged)
+        superseded += int((~new).sum())
+        merged = _joined(merged, _chosen(frame, new))
+    table, repeated, spread = _table(name, merged)
+    devices = tuple(sorted({str(device) for file in files for device in file.frame.get("device", ())}))
+    return Reading(
+        table=table, repeated=repeated, unusable=unusable, superseded=superseded, spread=spread, devices=devices
+    )
+
+
+def _usable(frame: Frame) -> NDArray[np.bool_]:
+    usable: NDArray[np.bool_] = np.isfinite(frame["seconds"])
     if "gemm_dtype" in frame:
         usable &= ~np.isin(frame["gemm_dtype"].astype(str), list(_UNUSED_GEMMS))
-    frame = {column: values[usable] for column, values in frame.items()}
-    _name_tokens(name, frame)
-    _name_variant(name, frame)
-    table, repeated = _table(name, frame, _classes(frame, pack))
-    return Reading(table=table, repeated=repeated, unusable=int((~usable).sum()), devices=devices)
+    return usable
 
 
-def _with_seconds(name: str, frame: Frame) -> Frame:
-    if name.startswith("wideep_deepep"):
-        return _two_phases(frame)
-    unit = "latency" if "latency" in frame else "avg_ms"
-    frame["seconds"] = frame[unit].astype(np.float64) * MILLISECOND
-    return frame
+def _chosen(frame: Frame, rows: NDArray[np.bool_]) -> Frame:
+    return {column: values[rows] for column, values in frame.items()}
 
 
-def _two_phases(frame: Frame) -> Frame:
-    """A row that times dispatch and combine becomes two rows; a phase lasts as long as its parts together."""
-    halves = []
-    for phase in ("dispatch", "combine"):
-        half = {key: values for key, values in frame.items() if not key.startswith(("dispatch_", "combine_"))}
-        parts = [frame[key] for key in frame if key.startswith(f"{phase}_") and key.endswith("_us")]
-        half["seconds"] = np.sum(parts, axis=0) * MICROSECOND
-        half["phase"] = np.full(len(half["seconds"]), phase, dtype=object)
-        if f"{phase}_sms" in frame:
-            half["sms"] = frame[f"{phase}_sms"]
-        halves.append(half)
-    return {key: np.concatenate([half[key] for half in halves]) for key in halves[0]}
+def _joined(first: Frame, second: Frame) -> Frame:
+    return {key: np.concatenate([first[key], second[key]]) for key in second if key in first} if first else second
 
 
-def _name_tokens(name: str, frame: Frame) -> None:
-    """Say in one column how many tokens attention looks at: *isl* in prefill, *context* in decode."""
-    keys = KEYS.get(name, ())
-    if "window_size" in keys:
-        frame.setdefault("window_size", np.full(len(frame["seconds"]), _NO_WINDOW, dtype=np.int64))
-    if "context" in keys:
-        frame["context"] = frame["isl"] + frame["step"]
-    elif "isl" in keys and (frame["step"] != 0).any():
-        raise ValueError(f"{name} has rows with a past, and its keys have no place for one")
+def _slice_keys(name: str, frame: Frame) -> list[str]:
+    return [key for key in _key_names(name, frame) if key not in SIZES]
 
 
-def _name_variant(name: str, frame: Frame) -> None:
-    """All-reduce rows are timed inside a CUDA graph unless they say eager."""
-    if name == "custom_allreduce":
-        told = frame["backend"] if "backend" in frame else frame["kernel_source"]
-        frame["variant"] = np.where(np.char.find(told.astype(str), "eager") >= 0, "eager", "graph").astype(object)
+def _new_slices(keys: Sequence[str], frame: Frame, merged: Frame) -> NDArray[np.bool_]:
+    """Which rows of *frame* are in a slice that *merged* has no row of."""
+    if not merged:
+        return np.ones(len(frame["seconds"]), dtype=bool)
+    known = set(zip(*(merged[key].tolist() for key in keys), strict=True))
+    return np.array([row not in known for row in zip(*(frame[key].tolist() for key in keys), strict=True)], dtype=bool)
 
 
-def _classes(frame: Frame, pack: PackName) -> ClassArray:
+def _classes(frame: Frame, pack: PackName, *, own_version: bool) -> ClassArray:
     """MEASURED by this engine and version, REUSED from another version, SIBLING when the rows name another engine."""
     rows = len(frame["seconds"])
+    least = Provenance.MEASURED if own_version else Provenance.REUSED
     if pack.backend == "nccl" or "framework" not in frame:
-        return np.full(rows, Provenance.MEASURED, dtype=np.uint8)
+        return np.full(rows, least, dtype=np.uint8)
     engine = np.char.replace(np.char.lower(frame["framework"].astype(str)), "-", "")
     same_version = np.char.partition(frame["version"].astype(str), "+")[:, 0] == pack.version
-    own = np.where(same_version, Provenance.MEASURED, Provenance.REUSED)
+    own = np.where(same_version, least, Provenance.REUSED)
     return np.where(engine == pack.backend, own, Provenance.SIBLING).astype(np.uint8)
 
 
-def _table(name: str, frame: Frame, classes: ClassArray) -> tuple[Table, int]:
-    """Sorted by keys, the first of equal keys kept; the kernel becomes a key only if two kernels timed the same key."""
-    columns = {key: _column(key, frame[key]) for key in _key_names(name, frame)}
-    order, first = _order(columns)
-    if "kernel_source" in frame:
-        kernel = _column("kernel", frame["kernel_source"])
-        if (kernel.codes[order][1:] != kernel.codes[order][:-1])[~first[1:]].any():
-            columns = {"kernel": kernel} | columns
-            order, first = _order(columns)
-    kept = order[first]
+def _table(name: str, frame: Frame) -> tuple[Table, int, float]:
+    """Sorted by keys, one row each. Where two kernels timed one key, experts tell them apart; elsewhere one wins."""
+    rows = len(frame["seconds"])
+    columns = _columns(name, frame)
+    if "kernel_source" in frame and "kernel" not in columns:
+        kernel = _column(frame["kernel_source"])
+        if _disagree(kernel, columns):
+            if name in CHOSEN_BY_ENGINE:
+                columns = {"kernel": kernel} | columns
+            else:
+                frame = _chosen(frame, _most_common_kernel(kernel, columns))
+                columns = _columns(name, frame)
+    order, first = _order(columns, frame["seconds"])
+    starts = np.flatnonzero(first)
+    runs = np.diff(np.append(starts, len(order)))
+    kept = order[starts + (runs - 1) // 2]
     seconds: FloatArray = frame["seconds"]
-    table = Table(name=name, columns=columns, seconds=seconds, provenance=classes).take(kept)
-    return table, len(order) - len(kept)
+    table = Table(name=name, columns=columns, seconds=seconds, provenance=frame["provenance"]).take(kept)
+    return table, rows - len(kept), _spread(seconds[order], starts, runs)
+
+
+def _columns(name: str, frame: Frame) -> dict[str, Column]:
+    return {key: _column(frame[key]) for key in _key_names(name, frame)}
+
+
+def _disagree(kernel: Column, columns: Mapping[str, Column]) -> bool:
+    """Whether two kernels timed the same key."""
+    order, first = _order(columns, kernel.codes)
+    return bool((kernel.codes[order][1:] != kernel.codes[order][:-1])[~first[1:]].any())
+
+
+def _most_common_kernel(kernel: Column, columns: Mapping[str, Column]) -> NDArray[np.bool_]:
+    """Of each key the rows of the kernel that timed most of the table: the one the engine chooses by itself."""
+    counts = np.bincount(kernel.codes)
+    order, first = _order(columns, -counts[kernel.codes])
+    key = np.cumsum(first) - 1
+    winner = kernel.codes[order][first]
+    wins = np.zeros(len(order), dtype=bool)
+    wins[order] = kernel.codes[order] == winner[key]
+    return wins
+
+
+def _spread(seconds: FloatArray, starts: NDArray[np.intp], runs: NDArray[np.intp]) -> float:
+    several = (runs > 1) & (seconds[starts] > 0)
+    if not several.any():
+        return 1.0
+    shortest, longest = seconds[starts[several]], seconds[(starts + runs - 1)[several]]
+    return round(float(np.quantile(longest / shortest, 0.95)), 3)
 
 
 def _key_names(name: str, frame: Frame) -> Sequence[str]:
     if name in KEYS:
         return KEYS[name]
-    loose = [key for key in frame if key not in _NEVER_KEYS]
+    loose = [key for key in frame if key not in NEVER]
     return [key for key in loose if key != "op_name" or len(set(frame[key])) > 1]
 
 
-def _column(key: str, values: NDArray[np.generic]) -> Column:
-    if key.endswith("_dtype") or key in _DTYPES:
-        values = np.where(np.isin(values.astype(str), list(_SIXTEEN_BITS)), "bf16", values.astype(str))
+def _column(values: NDArray[Any]) -> Column:
     if values.dtype == object:
         values = values.astype(str)
     distinct, codes = np.unique(values, return_inverse=True)
     return Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
 
 
-def _order(columns: Mapping[str, Column]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """A stable order by all keys, and which rows in that order are the first of their key."""
+def _order(columns: Mapping[str, Column], then: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """An order by all keys, *then* by that, and which rows in that order are the first of their key."""
     codes = [column.codes for column in columns.values()]
-    order = np.lexsort(codes[::-1])
+    order = np.lexsort([then, *codes[::-1]])
     differs = np.logical_or.reduce([code[order][1:] != code[order][:-1] for code in codes])
     return order, np.concatenate([np.ones(min(1, len(order)), dtype=bool), differs])

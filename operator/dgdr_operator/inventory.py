@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dgdr_operator.errors import InvalidSpec
-from dgdr_operator.request import DeploymentRequest, HardwareRequest
+from dgdr_operator.request import MOST_GPUS, DeploymentRequest, HardwareRequest
 from dgdr_operator.units import MEBIBYTE
 
 GPU = "nvidia.com/gpu"
 PRODUCT = "nvidia.com/gpu.product"
+MACHINE = "kubernetes.io/arch"
 MEMORY = "nvidia.com/gpu.memory"
 RDMA_HINTS = (
     "nvidia.com/rdma.present",
@@ -46,7 +47,7 @@ class NodeGroup:
     sku: our name of the GPU, None for a product no SKU stands for; product: its exact node label;
     memory: bytes per GPU, None if no node says; fabric: devices per node by resource name, the least of the nodes
     that have it; fabric_nodes: nodes that offer each resource; taints: GPU taints found on any of them;
-    rdma_hint: some label promises RDMA.
+    rdma_hint: some label promises RDMA; machine: the processors' architecture, "" if nodes do not say or differ.
     """
 
     sku: str | None
@@ -58,6 +59,7 @@ class NodeGroup:
     fabric_nodes: Mapping[str, int]
     taints: tuple[Mapping[str, Any], ...] = ()
     rdma_hint: bool = False
+    machine: str = ""
 
     @property
     def gpus(self) -> int:
@@ -142,7 +144,7 @@ def _found(asked: HardwareRequest, group: NodeGroup | None) -> HardwareRequest:
     return HardwareRequest(
         gpu_sku=name,
         vram=asked.vram or (group.memory if group else None),
-        total_gpus=asked.total_gpus or (group.gpus if group else None),
+        total_gpus=asked.total_gpus or (min(group.gpus, MOST_GPUS) if group else None),
         gpus_per_node=asked.gpus_per_node or (group.gpus_per_node if group else None),
         interconnect=asked.interconnect or ("nvlink" if linked else "pcie"),
         rdma=rdma if asked.rdma is None else asked.rdma,
@@ -153,7 +155,9 @@ def _fillings(asked: HardwareRequest, found: HardwareRequest) -> Iterable[tuple[
     if asked.gpu_sku is None:
         yield "gpuSku", f"the nodes have {found.gpu_sku}"
     if asked.total_gpus is None:
-        yield "totalGpus", f"the ready nodes have {found.total_gpus}"
+        capped = f"{MOST_GPUS} is the most one request may plan for, and the ready nodes have more"
+        full = f"the ready nodes have {found.total_gpus}"
+        yield "totalGpus", capped if found.total_gpus == MOST_GPUS else full
     if asked.gpus_per_node is None and found.gpus_per_node is not None:
         yield "numGpusPerNode", f"the nodes have {found.gpus_per_node}"
     if asked.interconnect is None:
@@ -164,6 +168,7 @@ def _fillings(asked: HardwareRequest, found: HardwareRequest) -> Iterable[tuple[
 
 def _group(product: str, gpus: int, nodes: list[Mapping[str, Any]]) -> NodeGroup:
     memories = [float(label) * MEBIBYTE for node in nodes if (label := _labels(node).get(MEMORY, "")).isdecimal()]
+    machines = sorted({_labels(node).get(MACHINE, "") for node in nodes})
     devices: dict[str, list[int]] = defaultdict(list)
     for node in nodes:
         for name, value in _allocatable(node).items():
@@ -178,6 +183,7 @@ def _group(product: str, gpus: int, nodes: list[Mapping[str, Any]]) -> NodeGroup
         fabric={name: min(counts) for name, counts in sorted(devices.items())},
         fabric_nodes={name: len(counts) for name, counts in sorted(devices.items())},
         taints=_gpu_taints(nodes),
+        machine=machines[0] if len(machines) == 1 else "",
         rdma_hint=any(_labels(node).get(hint) == "true" for node in nodes for hint in RDMA_HINTS),
     )
 

@@ -9,7 +9,11 @@ from estimator.workload import Targets, Workload
 OWN = "dgdr-operator.io"
 """Prefix of every annotation and label that is ours."""
 
-Backend = Literal["auto", "vllm", "sglang", "trtllm"]
+MOST_GPUS = 1024
+"""GPUs that one request may plan for: all ways to use them are priced at once, in about a second and 700 MB."""
+
+Engine = Literal["vllm", "sglang", "trtllm"]
+Backend = Engine | Literal["auto"]
 ApiVersion = Literal["v1alpha1", "v1beta1"]
 Objective = Literal["latency", "throughput"]
 
@@ -88,9 +92,7 @@ class Knobs:
     retry: any new value asks for another try.
     """
 
-    mode: Literal["auto", "owner", "plugin", "ignore"] = "auto"
     drift: Literal["correct", "report", "ignore"] = "correct"
-    deletion_policy: Literal["keep", "delete"] = "keep"
     retry: str = ""
     without_rdma: Literal["refuse", "intra-node", "allow"] | None = None
     fabric: str | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from dgdr_operator.errors import InvalidSetting, nearest
-from dgdr_operator.request import ApiVersion, ModelCache
+from dgdr_operator.request import ApiVersion, Engine, ModelCache
 from dgdr_operator.units import GIGABYTE
 
 WithoutRdma = Literal["refuse", "intra-node", "allow"]
@@ -51,7 +51,8 @@ class Settings:
     graph_versions: versions of DynamoGraphDeployment to choose from, preferred first (the controller puts what the
     cluster serves, `dgdr plan --dgd-version` puts one); empty: by the Dynamo version;
     model_cache: claim for requests without one, None for no claim; hf_secret: "" for none;
-    shared_memory: size by backend, as a Kubernetes quantity; engine_env: variables by backend.
+    shared_memory: size by backend, as a Kubernetes quantity; engine_env: variables by backend;
+    engines: those to choose from.
     """
 
     dynamo_version: str = "1.4.0"
@@ -62,6 +63,7 @@ class Settings:
     fabric: FabricSettings = field(default_factory=FabricSettings)
     shared_memory: Mapping[str, str] = field(default_factory=lambda: dict(SHARED_MEMORY))
     engine_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    engines: tuple[Engine, ...] = ("vllm", "sglang", "trtllm")
 
 
 def read(environment: Mapping[str, str]) -> Settings:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.house.ground import House
 
-MACHINE = re.compile(r"(?<![\w.)}$/-])/(?:tmp|work|root|home)/[\w.-]")
+MACHINE = re.compile(r"(?<![\w.)}$/-])/(?:(?:tmp|work|home)/[\w.-]|root/\.)")  # /root/x may be a path in a pod
 REGISTRY = re.compile(r"\b(?:pypi|pythonhosted|npmjs|crates)\.(?:org|io|com)\b|\b(?:proxy|sum)\.golang\.org\b")
 OURSELVES = "tests/house/test_no_strangers.py"
 

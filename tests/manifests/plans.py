@@ -6,7 +6,7 @@ from typing import Any
 
 from dgdr_operator.manifest import releases
 from dgdr_operator.manifest.fabric import Fabric
-from dgdr_operator.manifest.site import Place, Site
+from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.request import DeploymentRequest, HardwareRequest, Identity, ModelCache, Runtime
 from dgdr_operator.settings import Settings
 from estimator.estimates import Estimate, Latency, Load, Memory, Mode, Role, Worker

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dgdr_operator.manifest import checks, graph, releases, storage, views
 from dgdr_operator.manifest.fabric import Fabric
-from dgdr_operator.manifest.site import Place, Site
+from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.manifest.views import View
 from dgdr_operator.request import Identity, ModelCache, Overrides, Runtime
 from estimator.estimates import Estimate

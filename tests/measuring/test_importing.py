@@ -4,15 +4,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from perf_db import importer, reading
+from perf_db import importer
 from perf_db.catalog import Catalog, PackName
 from perf_db.errors import BadSource, UnknownSystem
-from perf_db.provenance import Provenance
 
 METADATA = "Name: some-kernels\nVersion: 3.1\nLicense-Expression: Apache-2.0\n"
 GEMMS = """framework,version,device,op_name,kernel_source,gemm_dtype,m,n,k,latency
@@ -60,7 +58,7 @@ def imported(source: Path, out: Path, *versions: str) -> tuple[importer.Imported
     return made
 
 
-def test_the_first_of_equal_keys_stays_and_unused_formats_go(wheel: Path, tmp_path: Path) -> None:
+def test_the_shorter_of_two_runs_stays_and_unused_formats_go(wheel: Path, tmp_path: Path) -> None:
     (made,) = imported(wheel, tmp_path / "packs")
 
     table = Catalog(tmp_path / "packs").open(VLLM, repaired=False).table("gemm")
@@ -163,61 +161,3 @@ def test_a_file_without_its_columns_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(BadSource, match=r"gemm_perf\.txt: 'k'"):
         imported(tmp_path, tmp_path / "packs")
-
-
-def frame(**columns: Any) -> reading.Frame:  # noqa: ANN401 - a frame holds whatever the file does
-    return {key: np.asarray(values) for key, values in columns.items()}
-
-
-def test_decode_attention_counts_all_the_tokens_it_looks_at() -> None:
-    shape = {"num_heads": [8], "num_key_value_heads": [1], "head_dim": [128], "batch_size": [1]}
-    rows = frame(attn_dtype=["float16"], kv_cache_dtype=["fp8"], isl=[1], step=[127], latency=[0.5], **shape)
-
-    found = reading.tidy("generation_attention", rows, VLLM).table
-
-    assert found.values("context") == (128,)
-    assert found.values("window_size") == (0,)
-
-
-def test_dispatch_and_combine_are_rows_of_their_own() -> None:
-    shape = {"node_num": [1], "hidden_size": [7168], "num_topk": [8], "num_experts": [256], "num_token": [4]}
-    times = {"dispatch_transmit_us": [30.0], "dispatch_notify_us": [2.0], "combine_transmit_us": [50.0]}
-    sms = {"dispatch_sms": [20], "combine_sms": [20], "combine_notify_us": [1.0]}
-
-    found = reading.tidy("wideep_deepep_normal", frame(**shape, **times, **sms), VLLM).table
-
-    assert found.where(phase="dispatch").seconds == pytest.approx([32e-6])
-    assert found.where(phase="combine", sms=20).seconds == pytest.approx([51e-6])
-
-
-def test_two_kernels_for_one_shape_are_told_apart() -> None:
-    shape = {"mla_dtype": ["fp8"] * 2, "kv_cache_dtype": ["fp8"] * 2, "num_heads": [16] * 2, "batch_size": [1] * 2}
-    rows = frame(**shape, isl=[8] * 2, step=[0] * 2, kernel_source=["fa3", "flashinfer"], latency=[1.0, 2.0])
-
-    found = reading.tidy("wideep_context_mla", rows, VLLM).table
-
-    assert found.where(kernel="fa3").seconds == pytest.approx([1e-3])
-
-
-@pytest.mark.parametrize(
-    ("framework", "version", "kind"),
-    [
-        ("VLLM", "0.12.0", Provenance.MEASURED),
-        ("vLLM", "0.12.0+cu130", Provenance.MEASURED),
-        ("VLLM", "0.11.0", Provenance.REUSED),
-        ("TRTLLM", "1.2.0rc5", Provenance.SIBLING),
-    ],
-)
-def test_a_row_says_which_engine_and_version_it_was_measured_with(
-    framework: str, version: str, kind: Provenance
-) -> None:
-    rows = frame(gemm_dtype=["fp8"], m=[1], n=[1], k=[1], latency=[1.0], framework=[framework], version=[version])
-
-    assert reading.tidy("gemm", rows, VLLM).table.provenance.tolist() == [kind]
-
-
-def test_a_past_that_has_no_place_in_the_keys_is_refused() -> None:
-    shape = {"mla_dtype": ["fp8"], "kv_cache_dtype": ["fp8"], "num_heads": [16], "batch_size": [1]}
-
-    with pytest.raises(ValueError, match="rows with a past"):
-        reading.tidy("context_mla", frame(**shape, isl=[8], step=[4], latency=[1.0]), VLLM)

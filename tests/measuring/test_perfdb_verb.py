@@ -30,9 +30,9 @@ def test_list_shows_every_pack_with_its_rows_and_source(run: Run, catalog: Catal
     assert code == 0
     for name in catalog.packs():
         (line,) = (line for line in out.splitlines() if line.split()[:3] == [name.system, name.backend, name.version])
-        assert "aiconfigurator 0.6.0" in line
+        assert "aiconfigurator" in line
     assert catalog.data_version in out
-    assert "facts but no measurements: a100_sxm, b200_sxm, gb200, l40s" in out
+    assert "facts but no measurements" not in out
 
 
 def test_repairs_show_rule_reason_and_evidence(run: Run) -> None:
@@ -40,8 +40,25 @@ def test_repairs_show_rule_reason_and_evidence(run: Run) -> None:
 
     assert code == 0
     assert "gemm: launch-floor, 7,560 rows" in out
+    assert "gemm: launch-floor, 35,741 rows" in out
     assert "the rows of h200_sxm/sglang-0.5.6.post2 stand in for them" in out
     assert "h100_sxm" not in out
+
+
+def test_repairs_show_what_is_doubted_and_kept(run: Run) -> None:
+    code, out, _ = run("repairs", "--system", "h100_sxm", "--backend", "vllm")
+
+    assert code == 0
+    assert "moe: suspect, kept as measured, 480 rows of fp8" in out
+    assert "with few tokens 3.15 times the time of 0.12.0" in out
+
+
+def test_list_shows_holes_when_asked(run: Run) -> None:
+    code, out, _ = run("list", "--holes", "--system", "h200_sxm", "--backend", "trtllm")
+
+    assert code == 0
+    assert "moe: no moe_tp_size over 1 for moe_dtype w4a16_mxfp4, hidden_size 2880" in out
+    assert "vllm-0.12.0" not in out
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,12 @@ def read(path: Path) -> Sheet:
 def write(file: TextIO, sheet: Sheet, added: Iterable[Sequence[str]]) -> None:
     """Write *sheet* with the columns ADDED behind its own; columns of those names it already has are replaced."""
     kept = [index for index, name in enumerate(sheet.header) if name not in ADDED]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*(sheet.header[index] for index in kept), *ADDED])
-    for row, extra in zip(sheet.rows, added, strict=True):
-        writer.writerow([*(row[index] for index in kept), *extra])
+    sparing = csv.writer(file, lineterminator="\n")
+    # The writer leaves a lone carriage return bare, which a reader takes for the end of the row.
+    careful = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row, extra in zip((sheet.header, *sheet.rows), (ADDED, *added), strict=True):
+        cells = [*(row[index] for index in kept), *extra]
+        (careful if any("\r" in cell for cell in cells) else sparing).writerow(cells)
 
 
 def run(record: Mapping[str, str]) -> Run:

@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from dgdr_operator.cli import engines, options, question
+from dgdr_operator import engines
+from dgdr_operator.cli import options, question
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.report import answer, document, refused
 from dgdr_operator.report.asked import Asked

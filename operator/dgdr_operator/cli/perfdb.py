@@ -12,12 +12,14 @@ from dgdr_operator.cli import options
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
 from dgdr_operator.report import grid, prose
 from dgdr_operator.report.paper import Paper
+from perf_db import holes
 from perf_db.catalog import SHIPPED, Catalog, Pack, PackName
 
 _PURPOSE = "The measured kernel times: which there are, where they come from, what was repaired."
 _EXAMPLES = """\
 examples:
   dgdr perfdb list
+  dgdr perfdb list --holes --system h200_sxm
   dgdr perfdb repairs --system h200_sxm --backend vllm
   dgdr perfdb import aiconfigurator-0.6.0-py3-none-any.whl --system h200_sxm --version vllm-0.12.0 --out packs
   dgdr perfdb verify aiconfigurator-0.6.0-py3-none-any.whl --packs packs
@@ -43,6 +45,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
         one.add_argument("--backend", metavar="NAME", help="only this backend (vllm, sglang, trtllm, nccl)")
     for one in (importing, verifying):
         one.add_argument("sources", metavar="SOURCE", type=Path, nargs="+", help="a wheel or an extracted folder")
+    listing.add_argument("--holes", action="store_true", help="what a pack lacks and another engine's has")
     _register_import(importing)
 
 
@@ -62,6 +65,8 @@ def run(flags: argparse.Namespace) -> int:
 
 def _list(flags: argparse.Namespace, paper: Paper) -> int:
     catalog = Catalog(flags.packs)
+    if flags.holes:
+        return _holes(catalog, flags, paper)
     packs = _chosen(catalog, flags)
     columns = [
         grid.Column(head=("", "system"), cells=tuple(pack.name.system for pack in packs), left=True),
@@ -81,12 +86,27 @@ def _list(flags: argparse.Namespace, paper: Paper) -> int:
     return FEASIBLE
 
 
+def _holes(catalog: Catalog, flags: argparse.Namespace, paper: Paper) -> int:
+    for pack in _chosen(catalog, flags):
+        found = holes.find(catalog, pack.name)
+        if found:
+            _print([*prose.heading(str(pack.name), paper), *(str(hole) for hole in found), ""])
+    return FEASIBLE
+
+
 def _repairs(flags: argparse.Namespace, paper: Paper) -> int:
     for pack in _chosen(Catalog(flags.packs), flags):
-        log = pack.meta["repairs"]
-        if log:
-            _print([*prose.heading(str(pack.name), paper), *_log(log, paper), ""])
+        log, doubts = pack.meta["repairs"], pack.meta.get("suspects", [])
+        if log or doubts:
+            _print([*prose.heading(str(pack.name), paper), *_log(log, paper), *_doubts(doubts, paper), ""])
     return FEASIBLE
+
+
+def _doubts(suspects: Sequence[Mapping[str, Any]], paper: Paper) -> Iterator[str]:
+    for one in suspects:
+        yield f"{one['table']}: suspect, kept as measured, {one['rows']:,} rows of {one['dtype']}"
+        slower = f"with few tokens {one['median_ratio']:.3g} times the time of {one['than']}"
+        yield from prose.facts("  why", [slower], paper)
 
 
 def _log(log: Sequence[Mapping[str, Any]], paper: Paper) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dgdr_operator.cli.options import FEASIBLE, UsageError
 from dgdr_operator.report import grid
 from dgdr_operator.report.paper import Paper
 from perf_db import importer
-from perf_db.catalog import Catalog, PackName
+from perf_db.catalog import COLLECTIVES, Catalog, PackName
 
 _DIFFERENT = 1
 
@@ -21,7 +21,7 @@ def import_packs(flags: argparse.Namespace, paper: Paper) -> int:
     _refuse_unknown("system", flags.system, known)
     _refuse_unknown("backend", flags.backend, importer.ENGINES)
     for version in flags.version:
-        _refuse_unknown("version's backend", [version.partition("-")[0]], importer.ENGINES)
+        _refuse_unknown("version's backend", [version.partition("-")[0]], (*importer.ENGINES, COLLECTIVES))
     wanted = importer.Wanted(
         systems=flags.system or known, backends=flags.backend or importer.ENGINES, versions=flags.version
     )
@@ -30,6 +30,7 @@ def import_packs(flags: argparse.Namespace, paper: Paper) -> int:
         grid.Column(head=("", "pack"), cells=tuple(str(one.pack) for one in made), left=True),
         grid.Column(head=("", "rows"), cells=tuple(f"{one.rows:,}" for one in made)),
         grid.Column(head=("repeated", "keys"), cells=tuple(f"{one.repeated:,}" for one in made), need=3),
+        grid.Column(head=("other", "versions"), cells=tuple(f"{one.superseded:,}" for one in made), need=2),
         grid.Column(head=("without", "time"), cells=tuple(f"{one.unusable:,}" for one in made), need=2),
         grid.Column(head=("", "repaired"), cells=tuple(f"{one.repaired:,}" for one in made)),
         grid.Column(head=("", "kB"), cells=tuple(f"{one.size / 1e3:,.0f}" for one in made), need=4),

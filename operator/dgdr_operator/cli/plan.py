@@ -4,14 +4,12 @@ import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dgdr_operator import inventory, journey, refusal, settings, spec
-from dgdr_operator.cli import options
+from dgdr_operator.cli import documents, options
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.report import figures, yaml_text
@@ -70,7 +68,7 @@ def _summary(choice: Estimate) -> str:
 
 
 def _request(name: str) -> Any:  # noqa: ANN401 - whatever the file holds; the reader of requests judges it
-    found = list(_documents(name))
+    found = list(documents.read(name))
     requests = [one for one in found if isinstance(one, Mapping) and one.get("kind") == KIND]
     if len(requests) > 1:
         raise UsageError(f"{name} holds {len(requests)} requests; plan them one at a time")
@@ -80,24 +78,4 @@ def _request(name: str) -> Any:  # noqa: ANN401 - whatever the file holds; the r
 
 
 def _inventory(path: Path) -> Inventory:
-    nodes: list[Any] = []
-    for one in _documents(str(path)):
-        if not isinstance(one, Mapping):
-            raise UsageError(f"{path} holds no Node objects")
-        items = one.get("items", [one])
-        nodes += items if isinstance(items, list) else []
-    if not all(isinstance(node, Mapping) and node.get("kind", "Node") == "Node" for node in nodes):
-        raise UsageError(f"{path} holds objects that are no Nodes")
-    return inventory.read(nodes)
-
-
-def _documents(name: str) -> Iterator[Any]:
-    text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    try:
-        yield from (one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one is not None)
-    except yaml.MarkedYAMLError as problem:
-        where = problem.problem_mark
-        line = f", line {where.line + 1}" if where else ""
-        raise UsageError(f"{name}{line} is not YAML: {problem.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as problem:
-        raise UsageError(f"{name} is not YAML: {problem}") from None
+    return inventory.read(documents.objects(str(path), "Node"))

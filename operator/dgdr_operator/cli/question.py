@@ -2,11 +2,14 @@
 
 import argparse
 import dataclasses
+import os
 from typing import get_args
 
+from dgdr_operator import settings
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import MOST_GPUS, MOST_MILLISECONDS, MOST_TOKENS, Parser, UsageError
 from dgdr_operator.report.asked import Asked
+from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue, hardware
 from estimator.hardware import System
@@ -141,6 +144,7 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
         targets=_targets(flags),
         backend_version=_version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
+        transfer_bandwidth=_link(settings.read(os.environ)),
         database_mode=flags.database_mode,
         top=flags.top,
     )
@@ -150,6 +154,12 @@ def _drafts(asked: int, model: Model) -> int:
     if asked and not model.nextn:
         raise UsageError(f"--drafts must be 0: {model.name} has no layers for multi-token prediction")
     return asked
+
+
+def _link(chosen: Settings) -> float:
+    """Bytes per second between prefill and decode workers, as `dgdr plan` and the controller assume them."""
+    profile = chosen.fabric.profile
+    return chosen.fabric.bandwidth["ib" if profile == "auto" else profile]
 
 
 def _version(flags: argparse.Namespace) -> str | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dgdr_operator import settings, spec
+from dgdr_operator import engines, settings, spec
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.fabric import Fabric
-from dgdr_operator.manifest.site import Place, Site
+from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.report import answer, artifacts, yaml_text
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.report.paper import Paper
@@ -63,12 +63,8 @@ def _site(asked: Asked, outcome: Outcome, estimate: Estimate, problem: Problem, 
         fabric=_fabric(request, chosen) if estimate.mode == "disaggregated" else fabric.NOTHING,
         place=Place(node_gpus=system.node.gpus, gpu_capacity=system.gpu.memory_capacity),
         context=asked.model.max_position,
-        kv_dtype="fp8" if _kv_cache(outcome, estimate.backend).startswith("fp8") else "auto",
+        kv_dtype="fp8" if engines.dtype(outcome, "kv cache", estimate.backend).startswith("fp8") else "auto",
     )
-
-
-def _kv_cache(outcome: Outcome, backend: str) -> str:
-    return outcome.dtypes.get("kv cache") or outcome.dtypes.get(f"kv cache, {backend}", "")
 
 
 def _fabric(request: DeploymentRequest, chosen: Settings) -> Fabric:

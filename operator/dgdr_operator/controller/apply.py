@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller import covers, errors, recall
 from dgdr_operator.controller.cache import Cache, Object
-from dgdr_operator.controller.cluster import MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
+from dgdr_operator.controller.cluster import CONFIG_MAPS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
 from dgdr_operator.controller.world import ApplyGraph, is_ours, taken
 
 
@@ -53,9 +53,40 @@ class Hands:
             live = await self.look(namespace, metadata["name"])
             if live is not None and not is_ours(live, request):
                 raise errors.NameTaken(taken(live))
-        else:
-            metrics.DRIFT_CORRECTIONS.inc()
         body = {**action.graph, "metadata": {**metadata, "namespace": namespace}}
+        companions = recall.companions(action.graph)
+        for companion in companions:
+            await self._cluster.apply(CONFIG_MAPS, _placed(companion, namespace), manager=MANAGER)
         written = await self._cluster.apply(kind, body, manager=MANAGER)
         if kind == self._kinds.graph:
             self._cache.graphs.put(written)
+        for companion in companions:
+            owned = _owned(_placed(companion, namespace), action.graph, written["metadata"]["uid"])
+            await self._cluster.apply(CONFIG_MAPS, owned, manager=MANAGER)
+
+    async def lacking(self, planned: Mapping[str, Any], graph: Mapping[str, Any]) -> tuple[str, ...]:
+        """The companions of *planned* that are missing, changed, or not yet collected with *graph*, its live form."""
+        namespace, uid = graph["metadata"]["namespace"], graph["metadata"]["uid"]
+        named = [(str(one["metadata"]["name"]), one) for one in recall.companions(planned)]
+        return tuple([f"ConfigMap {name}" for name, one in named if not await self._stands(one, namespace, uid)])
+
+    async def _stands(self, companion: Object, namespace: str, owner: str) -> bool:
+        try:
+            live = await self._cluster.get(CONFIG_MAPS, namespace, companion["metadata"]["name"])
+        except errors.NotFound:
+            return False
+        except errors.Denied:
+            return True  # a missing right is told when something has to be written
+        owners = {reference.get("uid") for reference in live["metadata"].get("ownerReferences") or ()}
+        return owner in owners and covers.covers(live, _placed(companion, namespace))
+
+
+def _placed(companion: Object, namespace: str) -> dict[str, Any]:
+    return {**companion, "metadata": {**companion["metadata"], "namespace": namespace}}
+
+
+def _owned(companion: dict[str, Any], graph: Mapping[str, Any], uid: str) -> dict[str, Any]:
+    """*companion*, deleted by the cluster when *graph* is: it serves no other."""
+    kind = {name: graph[name] for name in ("apiVersion", "kind")}
+    owner = {**kind, "name": graph["metadata"]["name"], "uid": uid}
+    return {**companion, "metadata": {**companion["metadata"], "ownerReferences": [owner]}}

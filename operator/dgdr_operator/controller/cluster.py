@@ -50,6 +50,7 @@ class Kind:
 
 
 NODES = Kind(group="", version="v1", plural="nodes")
+CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
 REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
 
@@ -64,10 +65,14 @@ class Cluster:
     async def connect(cls) -> "Cluster":
         """As the service account of this pod, or as KUBECONFIG says."""
         configuration = Configuration()
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            await config.load_kube_config(client_configuration=configuration)
+        try:
+            if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                named = os.environ.get("KUBECONFIG")  # the library looks at it once, when it is imported
+                await config.load_kube_config(config_file=named, client_configuration=configuration)
+        except config.ConfigException as error:
+            raise errors.Unauthenticated(f"no way to a cluster: {error}") from error
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
@@ -81,8 +86,8 @@ class Cluster:
         except errors.NotFound:
             return {}
         plurals: dict[str, tuple[str, ...]] = {}
-        for version in (entry["version"] for entry in found["versions"]):
-            for resource in (await self._call("GET", f"/apis/{group}/{version}"))["resources"]:
+        for version in (entry["version"] for entry in found.get("versions") or ()):
+            for resource in (await self._call("GET", f"/apis/{group}/{version}")).get("resources") or ():
                 plurals[resource["name"]] = (*plurals.get(resource["name"], ()), version)
         return plurals
 

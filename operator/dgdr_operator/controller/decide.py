@@ -122,7 +122,7 @@ def _create(world: World, plan: Planned, now: str) -> Iterator[Action]:
 def _keep(world: World, graph: Object, plan: Planned, now: str) -> Iterator[Action]:
     """There is a graph of ours: let it say what the plan says, and say what it does."""
     verdict = replace(_mirrored(world, graph, plan), graph=graph["metadata"]["name"])
-    wrong = list(islice(covers.differences(graph, plan.graph), PATHS_SHOWN))
+    wrong = [*world.lacking, *islice(covers.differences(graph, plan.graph), PATHS_SHOWN)]
     if not wrong:
         yield from _report(world, verdict.adding(status.synced(plan.name)), now)
         return

@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -57,6 +58,18 @@ def _errand(job: Job) -> Planned | Refused:
     return plan(job.body, job.nodes, job.settings)
 
 
+def _end_with_the_controller() -> None:
+    """Runs first in the child: a controller that is killed takes its children along."""
+    controller = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if controller:
+            controller.join()
+        os._exit(0)
+
+    threading.Thread(target=wait, name="mourner", daemon=True).start()
+
+
 class Slot:
     """One process that answers one job at a time, and is replaced when it dies or hangs."""
 
@@ -68,7 +81,7 @@ class Slot:
         self._executor = self._fresh()
 
     def _fresh(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(max_workers=1, mp_context=self._context)
+        return ProcessPoolExecutor(max_workers=1, mp_context=self._context, initializer=_end_with_the_controller)
 
     async def answer(self, job: Job) -> Planned | Refused:
         """The answer, or a refusal that says that the estimator crashed twice or took too long."""

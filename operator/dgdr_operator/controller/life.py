@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgdr_operator.controller import errors
+from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import Cluster, Kind
+from dgdr_operator.controller.cluster import CONFIG_MAPS, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
@@ -17,6 +18,7 @@ from dgdr_operator.controller.reconcile import Reconciler, Tools
 from dgdr_operator.controller.sweep import Sweep
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.settings import Settings
+from dgdr_operator.status import Phase
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,16 @@ class Life:
         self._estimation.close()
         await self._doorbell.close(FAREWELL)
 
+    def sweep(self) -> None:
+        """Compares with the full lists soon."""
+        self._sweep.ask()
+
+    def measure(self) -> None:
+        """Counts the requests by phase."""
+        phases = Counter((body.get("status") or {}).get("phase", "") for body in self._cache.requests.objects.values())
+        for phase in Phase:
+            metrics.REQUESTS.labels(phase.value).set(phases[phase.value])
+
     def wrong(self, now: float) -> str | None:
         """Why a restart would help, if so."""
         if not self._doorbell.alive:
@@ -130,6 +142,7 @@ async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:
         *((verb, kinds.request, "") for verb in ("get", "list", "watch")),
         ("patch", kinds.request, "status"),
         *((verb, kinds.graph, "") for verb in ("get", "list", "watch", "create", "patch")),
+        *((verb, CONFIG_MAPS, "") for verb in ("get", "create", "patch")),
     ]
     for verb, kind, subresource in needed:
         try:

@@ -1,7 +1,7 @@
 """The recorded plan: how a plan is stamped with the request it was made for, and recognised again. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -10,6 +10,8 @@ from dgdr_operator.request import OWN
 from dgdr_operator.status import Planned, Type
 
 REQUEST_HASH = f"{OWN}/request-hash"
+COMPANIONS = f"{OWN}/companions"
+"""Annotation of a graph: the objects that its pods mount, as JSON. The recorded plan is complete with it."""
 NOT_PLANNED_BY = frozenset({DRIFT, f"{OWN}/deletion-policy"})
 """Our annotations that do not change what is planned."""
 
@@ -28,6 +30,20 @@ def request_hash(request: Object) -> str:
 def stamped(graph: Object, digest: str) -> dict[str, Any]:
     """*graph* with the request it was planned for, so that a restart knows the plan to be still the right one."""
     return annotated(graph, REQUEST_HASH, digest)
+
+
+def accompanied(graph: Object, companions: Sequence[Object]) -> Object:
+    """*graph*, remembering the *companions* that have to be there before it."""
+    return annotated(graph, COMPANIONS, json.dumps(companions, sort_keys=True)) if companions else graph
+
+
+def companions(graph: Object) -> list[dict[str, Any]]:
+    """The objects that *graph* remembers; none if somebody garbled the memory."""
+    try:
+        found = json.loads(_annotations(graph).get(COMPANIONS, "[]"))
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
 
 
 def annotated(graph: Object, name: str, value: str) -> dict[str, Any]:

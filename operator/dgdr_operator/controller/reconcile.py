@@ -15,6 +15,7 @@ from dgdr_operator.controller.estimation import Estimation
 from dgdr_operator.controller.workqueue import Key, Workqueue
 from dgdr_operator.controller.world import Action, Announce, ApplyGraph, ApplyStatus, LookAgain, Trouble, World
 from dgdr_operator.inventory import Inventory
+from dgdr_operator.status import Planned
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,9 @@ class Reconciler:
             self._troubles.pop(key, None)
             return False
         answer: Answer = recall.recorded(request) or tools.estimation.answer(request, tools.inventory())
-        world = World(request=request, graph=await self._graph(request, answer), trouble=self._troubles.get(key))
+        graph = await self._graph(request, answer)
+        lacking = await tools.hands.lacking(answer.graph, graph) if graph and isinstance(answer, Planned) else ()
+        world = World(request=request, graph=graph, trouble=self._troubles.get(key), lacking=lacking)
         wanted = decide.actions(world, answer, now=tools.clock.timestamp())
         for action in wanted:
             if not await self._performed(key, request, action):
@@ -120,6 +123,8 @@ class Reconciler:
             case ApplyGraph():
                 return await self._graph_written(key, request, action)
             case Announce():
+                if action.reason == "DriftCorrected":
+                    metrics.DRIFT_CORRECTIONS.inc()
                 await events.announce(tools.cluster, request, action)
             case LookAgain(after=after):
                 tools.queue.add_after(key, after)

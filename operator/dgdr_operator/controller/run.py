@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from dgdr_operator import settings
@@ -16,6 +17,7 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
 from dgdr_operator.controller.life import Life, Scope
 from dgdr_operator.controller.probes import Checks
+from dgdr_operator.errors import InvalidSetting
 from dgdr_operator.request import ApiVersion
 from dgdr_operator.settings import Settings
 
@@ -67,14 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.start(chosen.log_level)
     os.environ.update(estimation.SINGLE_THREADED)
     try:
-        asyncio.run(_Controller(chosen, settings.read(os.environ)).run())
-    except (errors.ClusterError, OSError, ValueError) as error:
+        asyncio.run(Controller(chosen, settings.read(os.environ)).run())
+    except (errors.ClusterError, InvalidSetting, OSError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 - a sentence for people, no traceback
-        return 1
-    return 0
+    except Exception:
+        log.exception("a fault in the controller ended it")
+    else:
+        return 0
+    return 1
 
 
-class _Controller:
+class Controller:
     """All parts of one replica, and the order in which they start and stop."""
 
     def __init__(self, chosen: Options, configured: Settings) -> None:
@@ -85,21 +90,24 @@ class _Controller:
         self._stop = asyncio.Event()
         self._life: Life | None = None
 
+    def stop(self) -> None:
+        """Ends `run` in order."""
+        self._stop.set()
+
     async def run(self) -> None:
         """From the first probe to the last farewell."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self.stop)
         checks = Checks(alive=self._wrong, ready=self._unready)
-        server = await probes.serve(self._options.probe_address, self._options.probe_port, checks)
-        heart = loop.create_task(self._heartbeat())
-        cluster = await Cluster.connect()
-        try:
+        async with AsyncExitStack() as farewell:
+            server = await probes.serve(self._options.probe_address, self._options.probe_port, checks)
+            farewell.push_async_callback(server.cleanup)
+            heart = loop.create_task(self._heartbeat())
+            farewell.callback(heart.cancel)
+            cluster = await Cluster.connect()
+            farewell.push_async_callback(cluster.close)
             await self._live(cluster)
-        finally:
-            heart.cancel()
-            await cluster.close()
-            await server.cleanup()
 
     async def _live(self, cluster: Cluster) -> None:
         """One life per set of served kinds: when the cluster serves others, everything begins anew."""
@@ -149,6 +157,8 @@ class _Controller:
             now = self._clock.seconds()
             metrics.LOOP_LAG.set(max(0.0, now - self._beat - BEAT))
             self._beat = now
+            if self._life:
+                self._life.measure()
 
     def _wrong(self) -> str | None:
         now = self._clock.seconds()

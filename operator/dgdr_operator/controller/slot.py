@@ -6,7 +6,7 @@ from typing import Any
 
 from dgdr_operator import inventory, journey, refusal, spec
 from dgdr_operator.controller.answers import Refused
-from dgdr_operator.controller.recall import annotated
+from dgdr_operator.controller.recall import accompanied, annotated
 from dgdr_operator.errors import InvalidSpec, JourneyError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.request import OWN, DeploymentRequest
@@ -53,7 +53,7 @@ def _answer(request: DeploymentRequest, nodes: Inventory | None, settings: Setti
         said = str(error)
         return Refused(why="unsupported", message=said if said.startswith("unsupported") else f"unsupported: {said}")
     fabric = (made.fabric.ready, made.fabric.reason, made.fabric.message)
-    graph = annotated(made.graph, INPUTS_HASH, made.input_hash)
+    graph = accompanied(annotated(made.graph, INPUTS_HASH, made.input_hash), made.objects[:-1])
     return Planned(graph=graph, summary=summary(made.outcome.choice, made.request), fabric=fabric)
 
 

@@ -60,11 +60,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The request, its graph, and the trouble with it, if any."""
+    """The request, its graph, and the trouble with it, if any; lacking: companions of the graph that are not right."""
 
     request: Object
     graph: Object | None = None
     trouble: Trouble | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def status(self) -> Mapping[str, Any]:

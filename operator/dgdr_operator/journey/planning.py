@@ -3,27 +3,24 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dgdr_operator import engines
 from dgdr_operator import inventory as nodes
-from dgdr_operator.errors import InvalidSpec
-from dgdr_operator.inventory import Inventory, NodeGroup
-from dgdr_operator.journey import engines, transport
+from dgdr_operator.inventory import Inventory
+from dgdr_operator.journey import placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
+from dgdr_operator.journey.questions import Question
 from dgdr_operator.journey.transport import FabricVerdict, Transport
 from dgdr_operator.manifest import fabric, graph, releases
-from dgdr_operator.manifest.releases import Target
-from dgdr_operator.manifest.site import Place, Site
-from dgdr_operator.request import ApiVersion, DeploymentRequest
+from dgdr_operator.manifest.sites import Site
+from dgdr_operator.request import DeploymentRequest
 from dgdr_operator.settings import Settings
-from estimator import catalogue, hardware
+from estimator import catalogue
 from estimator.errors import NoFeasibleCandidate
-from estimator.estimates import Estimate, Outcome
-from estimator.hardware import System
-from estimator.model import Model
-from estimator.problem import Problem
+from estimator.estimates import Estimate, Mode, Outcome
 from perf_db.catalog import Catalog
-from perf_db.errors import UnknownSystem
 
-AGGREGATED = ("aggregated",)
+AGGREGATED: tuple[Mode, ...] = ("aggregated",)
+BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +55,6 @@ class _Answer:
     fabric: FabricVerdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """One problem per engine, without a transport yet."""
-
-    problems: tuple[Problem, ...]
-    request: DeploymentRequest
-    catalog: Catalog
-    settings: Settings
-
-    @property
-    def node_gpus(self) -> int:
-        return self.problems[0].system.node.gpus
-
-    def ask(self, modes: tuple[Any, ...], bandwidth: float | None) -> Outcome:
-        """The best answer of all engines over *modes*."""
-        asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
-        return engines.ask(asked, self.catalog)[1]
-
-
 def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Plan:
     """The plan for *request*.
 
@@ -86,22 +64,23 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
     digest = input_hash(request, inventory, catalog.data_version, settings)
     request, notes = nodes.complete(request, inventory)
     target = releases.target(request.runtime, settings.dynamo_version, settings.registry)
-    model, system = catalogue.load(request.model), _system(request, catalog)
-    _check_secret(request, settings)
-    question = _question(request, target, model, system, catalog, settings)
+    model = catalogue.load(request.model)
+    placing.check_secret(request, settings)
+    question = questions.question(request, target, model, catalog, settings)
     group = inventory.group(str(request.hardware.gpu_sku)) if inventory else None
     answer = _answer(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
+    choice = answer.outcome.choice
     site = Site(
         request=request,
         settings=settings,
         target=target,
-        api=_api(request, target, settings),
+        api=placing.api(request, target, settings),
         fabric=answer.transport.fabric,
-        place=_place(group, inventory, system),
+        place=placing.place(group, inventory, question.problems[0].system),
         context=model.max_position,
-        kv_dtype="fp8" if answer.outcome.dtypes["kv cache"].startswith("fp8") else "auto",
+        kv_dtype="fp8" if engines.dtype(answer.outcome, "kv cache", choice.backend).startswith("fp8") else "auto",
     )
-    built = graph.build(answer.outcome.choice, site)
+    built = graph.build(choice, site)
     return Plan(
         request=request,
         outcome=answer.outcome,
@@ -113,56 +92,23 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
     )
 
 
-def _system(request: DeploymentRequest, catalog: Catalog) -> System:
-    """The GPU system by its facts, with what the request knows better: GPUs per node, less memory."""
-    sku, facts = str(request.hardware.gpu_sku), catalog.systems()
-    if sku not in facts:
-        raise UnknownSystem(sku, sorted(facts))
-    system = hardware.system(sku, facts[sku])
-    gpus = request.hardware.gpus_per_node or system.node.gpus
-    capacity = min(request.hardware.vram or system.gpu.memory_capacity, system.gpu.memory_capacity)
-    return replace(system, node=replace(system.node, gpus=gpus), gpu=replace(system.gpu, memory_capacity=capacity))
-
-
-def _question(
-    request: DeploymentRequest, target: Target, model: Model, system: System, catalog: Catalog, settings: Settings
-) -> _Question:
-    backend = request.runtime.backend
-    measured = sorted({pack.backend for pack in catalog.packs() if pack.system == system.name})
-    asked = (measured or ["vllm"]) if backend == "auto" else [backend]
-    problems = tuple(
-        Problem(
-            model=model,
-            system=system,
-            backend=name,
-            gpus=request.hardware.total_gpus or 0,
-            workload=request.workload,
-            targets=request.targets,
-            backend_version=target.release.engines[name],
-            objective=request.policy.objective,
-        )
-        for name in asked
-    )
-    return _Question(problems=problems, request=request, catalog=catalog, settings=settings)
-
-
-def _answer(question: _Question, found: fabric.Fabric) -> _Answer:
+def _answer(question: Question, found: fabric.Fabric) -> _Answer:
     """The best plan that the fabric can carry, and what RDMA would have been worth where it is missing."""
     chosen = transport.choose(question.request, found, question.node_gpus, question.settings)
     if chosen.bandwidth is None:
         return _aggregated(question, chosen)
-    outcome = question.ask(("aggregated", "disaggregated"), chosen.bandwidth)
+    outcome = question.ask(BOTH, chosen.bandwidth)
     missing = transport.shortage(chosen.fabric, outcome.choice, question.node_gpus, question.settings)
     if not missing:
         return _Answer(outcome=outcome, transport=chosen, fabric=transport.verdict(chosen, outcome.choice, None))
     fallback = transport.without_rdma(question.request, missing, question.node_gpus, question.settings)
     if fallback.bandwidth is None:
         return _aggregated(question, fallback, incomplete=missing)
-    outcome = question.ask(("aggregated", "disaggregated"), fallback.bandwidth)
+    outcome = question.ask(BOTH, fallback.bandwidth)
     return _Answer(outcome=outcome, transport=fallback, fabric=transport.verdict(fallback, outcome.choice, None))
 
 
-def _aggregated(question: _Question, chosen: Transport, incomplete: str = "") -> _Answer:
+def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> _Answer:
     """The best aggregated plan; when only RDMA would make the request feasible, the fabric is what binds."""
     bandwidth = transport.with_rdma(question.settings)
     try:
@@ -180,55 +126,9 @@ def _aggregated(question: _Question, chosen: Transport, incomplete: str = "") ->
     )
 
 
-def _would_do(question: _Question, bandwidth: float) -> Estimate | None:
+def _would_do(question: Question, bandwidth: float) -> Estimate | None:
     """What would be chosen if there were RDMA."""
     try:
-        return question.ask(("aggregated", "disaggregated"), bandwidth).choice
+        return question.ask(BOTH, bandwidth).choice
     except NoFeasibleCandidate:
         return None
-
-
-def _place(group: NodeGroup | None, inventory: Inventory | None, system: System) -> Place:
-    """Pods are told to go to the planned product only where the cluster has another one."""
-    products = {other.product for other in inventory.groups} if inventory else set()
-    tolerations = tuple(
-        {"key": taint["key"], "operator": "Exists", "effect": taint["effect"]}
-        for taint in (group.taints if group else ())
-    )
-    selective = group is not None and bool(group.product) and len(products) > 1
-    return Place(
-        node_gpus=system.node.gpus,
-        gpu_capacity=system.gpu.memory_capacity,
-        tolerations=tolerations,
-        node_selector={nodes.PRODUCT: group.product} if group is not None and selective else {},
-    )
-
-
-def _api(request: DeploymentRequest, target: Target, settings: Settings) -> ApiVersion:
-    """The version to write: what is served, v1beta1 first, unless an annotation or an override's spec decides."""
-    offline: tuple[ApiVersion, ...] = ("v1beta1", "v1alpha1") if target.release.beta_graphs else ("v1alpha1", "v1beta1")
-    served = settings.graph_versions or offline
-    wanted, path = _wanted_api(request)
-    if wanted is None:
-        return served[0]
-    if wanted not in served:
-        raise InvalidSpec.at(path, f"asks for {wanted}, but only {' and '.join(served)} can be written")
-    return wanted
-
-
-def _wanted_api(request: DeploymentRequest) -> tuple[ApiVersion | None, str]:
-    change = request.overrides.graph or {}
-    knob = None if request.knobs.dgd_api == "auto" else request.knobs.dgd_api
-    if change.get("spec"):
-        version: ApiVersion = "v1alpha1" if change["apiVersion"].endswith("v1alpha1") else "v1beta1"
-        if knob not in {None, version}:
-            raise InvalidSpec.at("spec.overrides.dgd.apiVersion", f"is {version}, but the annotation dgd-api is {knob}")
-        return version, "spec.overrides.dgd.apiVersion"
-    return knob, "metadata.annotations[dgdr-operator.io/dgd-api]"
-
-
-def _check_secret(request: DeploymentRequest, settings: Settings) -> None:
-    secret = settings.hf_secret if request.knobs.hf_secret is None else request.knobs.hf_secret
-    if not secret and catalogue.is_gated(request.model):
-        problem = f"is empty, but {request.model} is only given to token holders: name the Secret that holds HF_TOKEN"
-        raise InvalidSpec.at("metadata.annotations[dgdr-operator.io/hf-secret]", problem)

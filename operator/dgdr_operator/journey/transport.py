@@ -1,7 +1,7 @@
 """May prefill and decode run apart? Only where RDMA carries keys and values, unless the user says otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from dgdr_operator.manifest import fabric
@@ -41,7 +41,8 @@ def choose(request: DeploymentRequest, found: Fabric, node_gpus: int, settings: 
     """The transport that the nodes, the request and the operator's policy leave."""
     speeds = settings.fabric.bandwidth
     hardware = request.hardware
-    if hardware.rdma is False and request.knobs.fabric is None:
+    unseen = found.of == 0
+    if hardware.rdma is False and request.knobs.fabric is None and (found.is_rdma or unseen):
         found = Fabric(profile="none", why="hardware.rdma is false")
     if found.is_rdma:
         return Transport(fabric=found, bandwidth=speeds[found.profile])
@@ -105,8 +106,3 @@ def _refusal(why: str, choice: Estimate, refused: Estimate) -> str:
 
 def _in_one_node(hardware: HardwareRequest, node_gpus: int) -> bool:
     return hardware.interconnect == "nvlink" and (hardware.total_gpus or 0) <= node_gpus
-
-
-def forced_aggregated(transport: Transport) -> Transport:
-    """The same transport with disaggregation ruled out."""
-    return replace(transport, bandwidth=None)

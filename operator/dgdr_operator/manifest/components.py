@@ -9,7 +9,7 @@ from dgdr_operator.errors import ManifestError
 from dgdr_operator.inventory import GPU
 from dgdr_operator.manifest import fabric, sglang, storage, trtllm, vllm
 from dgdr_operator.manifest.parts import FRONTEND, Component, Container, Pod, Volume
-from dgdr_operator.manifest.site import Site, serving
+from dgdr_operator.manifest.sites import Site, serving
 from estimator.estimates import Estimate, Role, Worker
 
 ENGINE_VOLUME = "engine"

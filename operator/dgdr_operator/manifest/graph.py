@@ -9,7 +9,7 @@ import yaml
 
 from dgdr_operator.manifest import alpha, beta, checks, components, names, override, trtllm
 from dgdr_operator.manifest.components import Titles
-from dgdr_operator.manifest.site import Site, serving
+from dgdr_operator.manifest.sites import Site, serving
 from dgdr_operator.request import OWN, DeploymentRequest
 from estimator.estimates import Estimate
 

@@ -3,12 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.request import Runtime
-
-Engine = Literal["vllm", "sglang", "trtllm"]
 
 RUNTIMES: Mapping[str, str] = {"vllm": "vllm-runtime", "sglang": "sglang-runtime", "trtllm": "tensorrtllm-runtime"}
 """Image name by engine, the same in every release."""

@@ -10,11 +10,14 @@ from estimator.estimates import Estimate, Outcome, Worker
 
 _LEAST_SHARE = 0.005
 
+Fact = tuple[str, list[str]]
+"""A label and the sentences beside it."""
+
 
 def page(asked: Asked, outcome: Outcome, paper: Paper) -> str:
     """The whole answer as text that ends with a newline; no line is wider than the paper unless a word is."""
     lines = [*head(asked, dict(outcome.dtypes), (*asked.notes, *outcome.notes), paper)]
-    lines += facts("Search", [_searched(outcome)], paper)
+    lines += facts("Search", [searched(outcome)], paper)
     lines += ["", *_plan(asked, outcome, paper)]
     for title, estimates in (("Aggregated", outcome.aggregated), ("Disaggregated", outcome.disaggregated)):
         lines += ["", *heading(f"{title}, best first" if estimates else f"{title}: no plan keeps the promises", paper)]
@@ -27,14 +30,28 @@ def page(asked: Asked, outcome: Outcome, paper: Paper) -> str:
 
 def head(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], paper: Paper) -> Iterator[str]:
     """The lines that say what was asked and what is known about it."""
-    yield from heading(f"{asked.model.name} on up to {asked.gpus} x {asked.system}", paper)
-    yield from facts("Asked", [traffic(asked.workload), promises(asked.targets, paper.at_most)], paper)
-    yield from facts("Measured", sources(asked), paper)
-    yield from facts("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()], paper)
-    yield from facts("Notes", list(dict.fromkeys(notes)), paper)
+    yield from heading(title(asked), paper)
+    for label, values in question(asked, dtypes, notes, paper.at_most):
+        yield from facts(label, values, paper)
 
 
-def _searched(outcome: Outcome) -> str:
+def title(asked: Asked) -> str:
+    """What was to be served, and on what."""
+    return f"{asked.model.name} on up to {asked.gpus} x {asked.system}"
+
+
+def question(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], at_most: str) -> list[Fact]:
+    """What was asked and what is known about it; *at_most* is the sign of an upper bound."""
+    return [
+        ("Asked", [traffic(asked.workload), promises(asked.targets, at_most)]),
+        ("Measured", sources(asked)),
+        ("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()]),
+        ("Notes", list(dict.fromkeys(notes))),
+    ]
+
+
+def searched(outcome: Outcome) -> str:
+    """How many candidates were priced, and why others fell."""
     counts = [f"{count:,} {reason}" for reason, count in _by_count(outcome)]
     ruled_out = f"; ruled out: {', '.join(counts)}" if counts else ""
     return f"{outcome.considered:,} candidates priced{ruled_out}"
@@ -45,13 +62,26 @@ def _by_count(outcome: Outcome) -> list[tuple[str, int]]:
 
 
 def _plan(asked: Asked, outcome: Outcome, paper: Paper) -> Iterator[str]:
+    yield from heading(chosen(outcome.choice), paper)
+    for label, values in plan(asked, outcome):
+        yield from facts(label, values, paper)
+
+
+def chosen(choice: Estimate) -> str:
+    """The plan in one line."""
+    return f"Plan: {choice.mode}, {_pools(choice)}"
+
+
+def plan(asked: Asked, outcome: Outcome) -> list[Fact]:
+    """What is known about the plan, in labelled sentences; empty ones are to be left out."""
     choice = outcome.choice
-    yield from heading(f"Plan: {choice.mode}, {_pools(choice)}", paper)
-    yield from facts("Runs on", [f"{choice.gpus} of {asked.gpus} GPUs with {choice.backend}"], paper)
-    yield from facts("Serves", [_rates(choice), _versus(asked, outcome)], paper)
-    yield from facts("Latency", [_latency(choice)], paper)
-    yield from facts("Memory", [_memory(worker) for worker in choice.workers], paper)
-    yield from facts("Evidence", [evidence(choice)], paper)
+    return [
+        ("Runs on", [f"{choice.gpus} of {asked.gpus} GPUs with {choice.backend}"]),
+        ("Serves", [_rates(choice), _versus(asked, outcome)]),
+        ("Latency", [_latency(choice)]),
+        ("Memory", [_memory(worker) for worker in choice.workers]),
+        ("Evidence", [evidence(choice)]),
+    ]
 
 
 def _pools(estimate: Estimate) -> str:

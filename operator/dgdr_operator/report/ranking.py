@@ -17,9 +17,9 @@ def table(estimates: Sequence[Estimate], chosen: Estimate | None, paper: Paper) 
     """Lines of the table of *estimates* (one mode, best first), the chosen one marked; no lines for none."""
     if not estimates:
         return []
-    columns = _columns(estimates, chosen)
-    lines = grid.draw(columns, paper)
-    if missing := grid.left_out(columns, paper):
+    shown = columns(estimates, chosen)
+    lines = grid.draw(shown, paper)
+    if missing := grid.left_out(shown, paper):
         lines.append(f"(left out at this width: {', '.join(missing)})")
     return lines
 
@@ -34,14 +34,13 @@ def footnotes(estimates: Sequence[Estimate], chosen: Estimate | None) -> list[st
     return notes
 
 
-def _columns(estimates: Sequence[Estimate], chosen: Estimate | None) -> list[Column]:
+def columns(estimates: Sequence[Estimate], chosen: Estimate | None) -> list[Column]:
+    """The table of *estimates* (one mode, at least one), column by column."""
     ranks = tuple(f"{_mark(estimate, chosen)}{rank}" for rank, estimate in enumerate(estimates, 1))
-    columns = [Column(head=("", "#"), cells=ranks)]
+    found = [Column(head=("", "#"), cells=ranks)]
     if len({(estimate.backend, estimate.backend_version) for estimate in estimates}) > 1:
-        columns.append(_column(estimates, ("", "backend"), lambda one: one.backend, left=True))
-    columns += _performance(estimates)
-    columns += _shape(estimates)
-    return columns
+        found.append(_column(estimates, ("", "backend"), lambda one: one.backend, left=True))
+    return [*found, *_performance(estimates), *_shape(estimates)]
 
 
 def _performance(estimates: Sequence[Estimate]) -> list[Column]:

@@ -23,8 +23,16 @@ _CHOICES = {
 }
 """Annotations with a list of values, and the values; the first is what silence means."""
 
-_ONLY_DEFAULT = ("kv-router", "on-infeasible", "on-unsupported", "replan-strategy", "validate")
-"""Annotations that are part of the contract, but whose other values this release cannot honour."""
+_SUPPORTED = {
+    "mode": ("auto", "owner"),
+    "deletion-policy": ("keep",),
+    "kv-router": ("false",),
+    "on-infeasible": ("fail",),
+    "on-unsupported": ("fail",),
+    "replan-strategy": ("hold",),
+    "validate": ("false",),
+}
+"""Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
 
 _FREE = ("retry", "fabric", "hf-secret")
 _ALL = (*_CHOICES, *_FREE)
@@ -41,17 +49,15 @@ def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif key in _CHOICES and value not in _CHOICES[key]:
             allowed = _CHOICES[key]
             yield path, f"must be {' or '.join(allowed)}, not {show(value)}{nearest(value, allowed)}"
-        elif key in _ONLY_DEFAULT and value != _CHOICES[key][0]:
-            yield path, f"{value} is not supported yet: only {_CHOICES[key][0]} is"
+        elif value not in _SUPPORTED.get(key, (value,)):
+            yield path, f"{value} is not supported yet: {' or '.join(_SUPPORTED[key])} is"
 
 
 def knobs(annotations: Mapping[str, Any]) -> Knobs:
     """The knobs that valid *annotations* set."""
     own = _own(annotations)
     names = {
-        "mode": "mode",
         "drift": "drift",
-        "deletion-policy": "deletion_policy",
         "retry": "retry",
         "disagg-without-rdma": "without_rdma",
         "fabric": "fabric",

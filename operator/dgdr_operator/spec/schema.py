@@ -5,10 +5,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from dgdr_operator.request import MOST_GPUS
 from dgdr_operator.spec import words
 
 INT32 = 2**31 - 1
 """The largest value of the schema's int32 fields."""
+
+SMALLEST = 1e-6
+"""Least time, rate or size: a nanosecond, where the unit is one millisecond; less would vanish in conversion."""
 
 SKUS = (
     "gb200_sxm", "gb10", "b200_sxm", "h200_sxm", "h100_sxm", "h100_pcie", "a100_sxm", "a100_pcie", "a30", "l40s", "l40",
@@ -44,6 +48,12 @@ def _mount(text: str) -> str:
     return text
 
 
+def _noticeable(value: float) -> float:
+    if value < SMALLEST:
+        raise ValueError(f"must be at least {SMALLEST:g}, not {words.show(value)}")
+    return value
+
+
 def _path(text: str) -> str:
     if ".." in _word(text).split("/"):
         raise ValueError(f"must not step out of the claim with '..': {words.show(text)}")
@@ -52,7 +62,8 @@ def _path(text: str) -> str:
 
 Word = Annotated[str, AfterValidator(_word)]
 Count = Annotated[int, Field(gt=0, le=INT32)]
-Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Gpus = Annotated[int, Field(gt=0, le=MOST_GPUS)]
+Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False), AfterValidator(_noticeable)]
 
 
 class Part(BaseModel):
@@ -74,8 +85,8 @@ class Hardware(Part):
 
     gpu_sku: Literal[SKUS] | None = None  # type: ignore[valid-type]  # the tuple is the enum, written once
     vram_mb: Positive | None = None
-    total_gpus: Count | None = None
-    num_gpus_per_node: Count | None = None
+    total_gpus: Gpus | None = None
+    num_gpus_per_node: Gpus | None = None
     interconnect: Literal["nvlink", "pcie"] | None = None
     rdma: bool | None = None
 

@@ -29,7 +29,7 @@ def problems(root: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, list):
             waiting.extend((below, f"{where}[{index}]", depth + 1) for index, below in enumerate(value))
         elif (problem := _scalar_problem(value)) is not None:
-            yield where, problem
+            yield where or "the document", problem
 
 
 def _scalar_problem(value: Any) -> str | None:  # noqa: ANN401 -- any leaf of a tree

@@ -55,6 +55,11 @@ def merged(outcomes: Sequence[Outcome], problem: Problem, failures: Sequence[str
     )
 
 
+def dtype(outcome: Outcome, role: str, backend: str) -> str:
+    """The data type of *role* ("weights", "kv cache", ...) that *backend* was priced with; "" if it was not told."""
+    return outcome.dtypes.get(role) or outcome.dtypes.get(f"{role}, {backend}", "")
+
+
 def refused(reports: Sequence[Infeasible]) -> Infeasible:
     """One report out of several (at least one): counts added, the best of every metric, the nearest of the nearest."""
     closest = min(reports, key=_distance)

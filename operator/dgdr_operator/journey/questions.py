@@ -1,0 +1,86 @@
+"""What the estimator is asked for a request: one problem per engine that could serve it, over the modes allowed."""
+
+from dataclasses import dataclass, replace
+
+from dgdr_operator import engines
+from dgdr_operator.errors import InvalidSpec, Unsupported
+from dgdr_operator.manifest.releases import Target
+from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.settings import Settings
+from estimator import hardware
+from estimator.estimates import Mode, Outcome
+from estimator.hardware import System
+from estimator.model import Model
+from estimator.problem import Problem
+from perf_db.catalog import Catalog
+from perf_db.errors import UnknownSystem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One problem per engine, without a transport yet."""
+
+    problems: tuple[Problem, ...]
+    request: DeploymentRequest
+    target: Target
+    catalog: Catalog
+    settings: Settings
+
+    @property
+    def node_gpus(self) -> int:
+        """GPUs of one node."""
+        return self.problems[0].system.node.gpus
+
+    def ask(self, modes: tuple[Mode, ...], bandwidth: float | None) -> Outcome:
+        """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second."""
+        asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
+        return engines.ask(asked, self.catalog)
+
+
+def question(
+    request: DeploymentRequest, target: Target, model: Model, catalog: Catalog, settings: Settings
+) -> Question:
+    """The question that *request*, with its hardware complete, asks.
+
+    Raises UnknownSystem, Unsupported for an engine that is not delivered, InvalidSpec for one that cannot do as asked.
+    """
+    system = _system(request, catalog)
+    problems = tuple(
+        Problem(
+            model=model,
+            system=system,
+            backend=name,
+            gpus=request.hardware.total_gpus or 0,
+            workload=request.workload,
+            targets=request.targets,
+            backend_version=target.release.engines[name],
+            objective=request.policy.objective,
+        )
+        for name in _engines(request, system, catalog, settings)
+    )
+    return Question(problems=problems, request=request, target=target, catalog=catalog, settings=settings)
+
+
+def _system(request: DeploymentRequest, catalog: Catalog) -> System:
+    """The GPU system by its facts, with what the request knows better: GPUs per node, less memory."""
+    sku, facts = str(request.hardware.gpu_sku), catalog.systems()
+    if sku not in facts:
+        raise UnknownSystem(sku, sorted(facts))
+    system = hardware.system(sku, facts[sku])
+    gpus = request.hardware.gpus_per_node or system.node.gpus
+    capacity = min(request.hardware.vram or system.gpu.memory_capacity, system.gpu.memory_capacity)
+    return replace(system, node=replace(system.node, gpus=gpus), gpu=replace(system.gpu, memory_capacity=capacity))
+
+
+def _engines(request: DeploymentRequest, system: System, catalog: Catalog, settings: Settings) -> list[str]:
+    """The engine that was asked for, or for auto all that were measured on this GPU and can do what is asked."""
+    backend, trusting = request.runtime.backend, request.overrides.trust_remote_code
+    able = [name for name in settings.engines if not (trusting and name == "trtllm")]
+    if backend == "trtllm" and trusting:
+        raise InvalidSpec.at("spec.overrides.trustRemoteCode", "has no effect on trtllm: choose vllm or sglang")
+    if backend == "auto":
+        measured = {pack.backend for pack in catalog.packs() if pack.system == system.name}
+        return [name for name in able if name in measured] or list(able[:1])
+    if backend not in able:
+        raise Unsupported(f"backend {backend}", f"graphs are delivered for {' and '.join(able)}")
+    return [backend]

@@ -1,0 +1,74 @@
+"""A small API server, and the whole controller at work on it, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dgdr_operator.controller.apply import Kinds
+from dgdr_operator.controller.clock import Clock
+from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
+from dgdr_operator.controller.life import Life, Scope
+from dgdr_operator.settings import Settings
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.user import User
+
+
+@pytest.fixture
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
+    """The API server, with KUBECONFIG pointing to it."""
+    running = ApiServer()
+    await running.start()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": running.url}}],
+        "users": [{"name": "test", "user": {"token": "secret"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
+    """A connection to it."""
+    del server  # must listen
+    connection = await Cluster.connect()
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def controller(cluster: Cluster) -> AsyncIterator[Life]:
+    """The controller, at work; its fall fails the test."""
+    served = await cluster.served()
+    request, graph = preferred(served, REQUEST_PLURAL), preferred(served, GRAPH_PLURAL)
+    assert request is not None
+    assert graph is not None
+    settings = Settings(graph_versions=("v1beta1",))
+    scope = Scope(kinds=Kinds(request=request, graph=graph), namespace=None, slots=1, settings=settings)
+    life = Life(cluster, scope, Clock())
+    stop = asyncio.Event()
+    work = asyncio.create_task(life.last(stop, asyncio.create_task(_never())))
+    yield life
+    stop.set()
+    await work
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+def user(server: ApiServer) -> User:
+    """Someone who uses the controller."""
+    return User(server)
