@@ -185,7 +185,8 @@ def _hits(count: int, top: int, exponent: float) -> tuple[Array, Array]:
     tokens = np.concatenate([[0.0], 2.0 ** np.arange(0, 18, 0.5)])
     share = np.minimum(_shares(count, exponent, tokens[:, np.newaxis]) * top, 1.0 - 1e-9)
     missed = np.exp(np.maximum(tokens[:, np.newaxis] * np.log1p(-share), -50.0))
-    return tokens, np.sum(1.0 - missed, axis=1)
+    # Longer draws spread wider, so one more token may meet fewer experts on paper; those already met stay met.
+    return tokens, np.maximum.accumulate(np.sum(1.0 - missed, axis=1))
 
 
 def _shares(count: int, exponent: float, tokens: Array) -> Array:

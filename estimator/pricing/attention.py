@@ -17,6 +17,7 @@ from estimator.pricing.ladder import Found, Ladder, restricted
 from estimator.pricing.sheets import Formula, Light, Priced, Surface, rescaled
 from estimator.quantization import KV_BYTES
 from perf_db import interpolation
+from perf_db.errors import EmptyGrid
 from perf_db.provenance import Provenance
 from perf_db.table import Grid, Table, Value
 
@@ -32,7 +33,12 @@ def exact(ladder: Ladder, op: Attention) -> Surface | None:
     fixed = _fixed(op)
     name, along = ("context_attention", "isl") if _is_context(op) else ("generation_attention", "context")
     found = ladder.kept((name, *fixed.values()), lambda: _block(ladder, name, fixed, along))
-    return _surface(ladder, op, found) if found else None
+    if found is None:
+        return None
+    try:
+        return _surface(ladder, op, found)
+    except EmptyGrid:  # the rows are all grouped and these heads are not, or the other way round
+        return None
 
 
 def transferred(ladder: Ladder, op: Attention) -> Surface | None:

@@ -137,7 +137,7 @@ def _less_projections(ladder: Ladder, pack: Pack, op: Latent) -> Surface | None:
     if table is None:
         return None
     fixed: dict[str, Value] = {"mla_dtype": "bf16", "kv_cache_dtype": op.kv_dtype, "gemm_type": "bf16"}
-    rows = restricted(table, fixed)
+    rows = _one_model(restricted(table, fixed))
     if not len(rows):
         return None
     grid = rows.grid("num_heads", "batch_size", tokens)
@@ -174,7 +174,7 @@ def _projections(ladder: Ladder, op: Latent, tokens: Array) -> Array:
 
 
 def _module_rows(table: Table, op: SparseLatent) -> Table:
-    """The architecture's rows with its index run; of several checkpoints of one shape the first with these types."""
+    """The architecture's rows with these types, its index run and no past."""
     fixed: dict[str, Value] = {
         "architecture": op.architecture,
         "kv_cache_dtype": op.kv_dtype,
@@ -182,8 +182,12 @@ def _module_rows(table: Table, op: SparseLatent) -> Table:
         "indexer": "run",
         "past": 0,
     }
-    rows = restricted(table, fixed)
-    for column in ("model", "mla_dtype"):
+    return _one_model(restricted(table, fixed))
+
+
+def _one_model(rows: Table) -> Table:
+    """One checkpoint's rows; a shape that several share was measured for each of them."""
+    for column in ("architecture", "model", "mla_dtype"):
         if len(rows):
             rows = rows.where(**{column: rows.values(column)[0]})
     return rows
