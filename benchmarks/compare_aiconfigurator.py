@@ -74,7 +74,8 @@ def ours(case: Case) -> Run:
     chosen = document["chosen"]
     if chosen is None:
         return Run(seconds=seconds, peak=peak, answer=f"infeasible, {document['infeasible']['message']}")
-    return Run(seconds=seconds, peak=peak, answer=_told(chosen["mode"], chosen["backend"], chosen))
+    engine = f"{chosen['backend']} {chosen['backend_version']}"
+    return Run(seconds=seconds, peak=peak, answer=_told(chosen["mode"], engine, chosen))
 
 
 def peer(case: Case, python: Path) -> Run:
@@ -130,7 +131,8 @@ def _best(folder: Path, case: Case) -> str:
         "itl_ms": float(row["tpot"]),
         "tokens_per_second_per_gpu": float(row["tokens/s/gpu_cluster"]),
     }
-    told = _told(mode, row.get("backend") or row["(d)backend"], figures)
+    pool = "" if "backend" in row else "(d)"
+    told = _told(mode, f"{row[f'{pool}backend']} {row[f'{pool}version']}", figures)
     return told if kept else f"misses the targets: {told}"
 
 
@@ -138,9 +140,9 @@ def _keeps(row: Mapping[str, str], case: Case) -> bool:
     return float(row["ttft"]) <= case.ttft and float(row["tpot"]) <= case.itl
 
 
-def _told(mode: str, backend: str, row: Mapping[str, float]) -> str:
+def _told(mode: str, engine: str, row: Mapping[str, float]) -> str:
     return (
-        f"{mode} on {backend}, {row['tokens_per_second_per_gpu']:.0f} tokens/s/GPU, "
+        f"{mode} on {engine}, {row['tokens_per_second_per_gpu']:.0f} tokens/s/GPU, "
         f"TTFT {row['ttft_ms']:.0f} ms, ITL {row['itl_ms']:.2f} ms"
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import floor
 
-from dgdr_operator.cli import engines, options, question
+from dgdr_operator import engines
+from dgdr_operator.cli import options, question
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.report import answer, document, refused, sizing
 from dgdr_operator.report.sizing import Size
