@@ -105,7 +105,7 @@ class ExpertProducts:
     """The expert matrices of one GPU; its cost depends on the tokens of the whole group of moe_tp x moe_ep GPUs.
 
     matrices: 3 when gated, else 2; skew: name of the token distribution over experts that was measured;
-    wide: experts spread over many GPUs, which run kernels of their own in each *phase*.
+    wide: the phase, if tokens come through an exchange, whose layouts have kernels of their own.
     """
 
     hidden: int
@@ -117,8 +117,7 @@ class ExpertProducts:
     dtype: str
     skew: str
     matrices: int = 3
-    wide: bool = False
-    phase: Literal["context", "decode"] = "decode"
+    wide: Literal["context", "decode"] | None = None
 
     @property
     def weight_bytes(self) -> float:

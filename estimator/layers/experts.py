@@ -15,7 +15,7 @@ _GATHERED_BYTES = {"nvfp4": 1 / 4 + 1 / 32, "fp8": 1 / 2, "fp8_block": 1 / 2}
 """Blackwell TensorRT-LLM gathers tokens already quantised: 4 bits and a scale per 16, or 8, instead of 16."""
 
 
-def matrices(shape: Shape, ffn: Experts, count: int) -> list[Placed]:
+def matrices(shape: Shape, ffn: Experts, count: int, phase: Phase = "decode") -> list[Placed]:
     """Router, projections into and out of a latent width, experts of one GPU, and the shared expert."""
     hidden, wide = shape.model.hidden, ffn.latent or shape.model.hidden
     found = [Placed(name="router", op=Gemm(n=ffn.count, k=hidden, dtype="bf16"), count=count, role="token")]
@@ -33,7 +33,7 @@ def matrices(shape: Shape, ffn: Experts, count: int) -> list[Placed]:
         dtype=shape.dtypes.experts,
         skew=_skew(shape),
         matrices=3 if ffn.gated else 2,
-        wide=shape.exchanges,
+        wide=("context" if phase == "prefill" else "decode") if shape.exchanges else None,
     )
     scale = shape.parallel.dp * (_BALANCED_TOKENS if shape.balanced else 1)
     found.append(Placed(name="experts", op=products, count=count, role="token", scale=scale))
@@ -64,7 +64,7 @@ def _shared(shape: Shape, ffn: Experts, count: int) -> list[Placed]:
 def operations(shape: Shape, ffn: Experts, count: int, phase: Phase) -> list[Placed]:
     """One mixture of experts, *count* times; decode graphs run the shared expert beside the routed ones."""
     before, after = _journey(shape, count, phase)
-    placed = [*matrices(shape, ffn, count), *before, *after]
+    placed = [*matrices(shape, ffn, count, phase), *before, *after]
     if ffn.shared_width:
         local = ffn.shared_width if shape.exchanges else ffn.shared_width // shape.parallel.tp
         placed += elementwise("shared activation", 3 * local * ACTIVATION_BYTES, count)

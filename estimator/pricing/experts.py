@@ -68,8 +68,8 @@ def _light(system: System, op: ExpertProducts) -> Light:
 
 
 def _names(op: ExpertProducts) -> tuple[str, ...]:
-    """Tables that may hold the operation: those of experts spread widely first, if it is."""
-    wide = (f"wideep_{'context' if op.phase == 'context' else 'generation'}_moe", "wideep_moe")
+    """Tables that may hold the operation: those of exchanged tokens first, if they are."""
+    wide = (f"wideep_{'context' if op.wide == 'context' else 'generation'}_moe", "wideep_moe")
     return (*wide, "moe") if op.wide else ("moe",)
 
 
