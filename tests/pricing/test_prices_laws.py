@@ -34,11 +34,7 @@ from perf_db.provenance import Provenance
 HEADS = st.sampled_from([1, 2, 5, 8, 16, 28, 64, 128])
 CACHES = st.sampled_from(sorted(KV_BYTES))
 SIDES = st.sampled_from(["context", "decode"])
-PACKS = [
-    (system, backend, version)
-    for system in ("h100_sxm", "h200_sxm")
-    for backend, version in (("vllm", "0.12.0"), ("trtllm", "1.2.0rc5"), ("sglang", "0.5.6.post2"))
-]
+PACKS = [(name.system, name.backend, name.version) for name in Catalog().packs()]
 
 gemms = st.builds(Gemm, n=st.integers(32, 200_000), k=st.integers(32, 70_000), dtype=st.sampled_from(sorted(GEMM)))
 experts = st.builds(
