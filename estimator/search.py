@@ -58,7 +58,8 @@ def _doubt(best: Estimate) -> str:
     """What to say of a plan behind which too few measurements stand."""
     if not best.is_doubtful:
         return ""
-    return f"{100 * best.doubt:.0f} % of the step time of {best.backend}'s best plan is transferred or formula, not measured"
+    share = f"{100 * best.doubt:.0f} %"
+    return f"{share} of the step time of {best.backend}'s best plan is transferred or formula, not measured"
 
 
 def predict(  # noqa: PLR0913  # one configuration has this many independent parts

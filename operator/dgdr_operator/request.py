@@ -42,12 +42,25 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewClaim:
+    """How a claim is made where there is none: size as a quantity, storage class, access mode."""
+
+    size: str
+    storage_class: str
+    access_mode: str = "ReadWriteMany"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCache:
-    """Where the weights are kept: claim, where it is mounted in every pod, and the model's folder inside it."""
+    """Where the weights are kept: claim, where it is mounted in every pod, and the model's folder inside it.
+
+    creation: how the platform makes the claim, None for a claim that exists.
+    """
 
     claim: str
     mount: str
     model_path: str | None = None
+    creation: NewClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +99,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
-    """The request's own annotations (`dgdr-operator.io/...`); None: the operator's setting decides.
+    """The request's own annotations (`dgdr-operator.io/...`) and features; None: the operator's setting decides.
 
     fabric: "auto", a profile, "none", or profile=resource; hf_secret: "" means no secret at all;
-    retry: any new value asks for another try.
+    retry: any new value asks for another try; kv_router: requests go to the worker that holds their prefix;
+    mocker: workers that answer without a GPU.
     """
 
     drift: Literal["correct", "report", "ignore"] = "correct"
@@ -100,6 +114,8 @@ class Knobs:
     prefix_caching: bool = False
     context_limit: Literal["planned", "model"] = "planned"
     hf_secret: str | None = None
+    kv_router: bool = False
+    mocker: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from dgdr_operator.errors import InvalidSetting, nearest
-from dgdr_operator.request import ApiVersion, Engine, ModelCache
+from dgdr_operator.request import ApiVersion, Engine, ModelCache, NewClaim
 from dgdr_operator.units import GIGABYTE
 
 WithoutRdma = Literal["refuse", "intra-node", "allow"]
-Security = Literal["capabilities", "ipc-lock-only", "privileged", "none"]
+Security = Literal["auto", "capabilities", "ipc-lock-only", "privileged", "none"]
 
 PREFIX = "DGDR_"
 """Every variable of ours begins with it."""
@@ -27,7 +27,8 @@ class FabricSettings:
     """How RDMA is used.
 
     profile: "auto" or one of the profiles; resource: the exact resource name, None to look for it;
-    without_rdma: what to do with disaggregated plans where there is none; security: how containers get locked memory;
+    without_rdma: what to do with disaggregated plans where there is none; security: how containers get locked memory
+    (auto: root with two capabilities, privileged for EFA);
     ib_address: UCX_IB_ADDR_TYPE, None to leave it unset (eth avoids remote disconnects on RoCE);
     shared_count: devices per pod of a shared resource; env: extra variables of RDMA workers;
     bandwidth: bytes per second by profile.
@@ -36,11 +37,20 @@ class FabricSettings:
     profile: str = "auto"
     resource: str | None = None
     without_rdma: WithoutRdma = "refuse"
-    security: Security = "capabilities"
+    security: Security = "auto"
     ib_address: str | None = "eth"
     shared_count: int = 1
     env: Mapping[str, str] = field(default_factory=dict)
     bandwidth: Mapping[str, float] = field(default_factory=lambda: dict(BANDWIDTH))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSettings:
+    """What every pod of every graph gets: names of image pull Secrets, node labels it needs, taints it bears."""
+
+    pull_secrets: tuple[str, ...] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,31 +74,65 @@ class Settings:
     shared_memory: Mapping[str, str] = field(default_factory=lambda: dict(SHARED_MEMORY))
     engine_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     engines: tuple[Engine, ...] = ("vllm", "sglang", "trtllm")
+    pods: PodSettings = field(default_factory=PodSettings)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings that the process environment describes; defaults for what it does not mention.
 
-    Variables: DGDR_DYNAMO_VERSION, _REGISTRY, _HF_SECRET, _MODEL_CACHE_CLAIM, _MODEL_CACHE_MOUNT,
-    _SHARED_MEMORY_<BACKEND>, _ENGINE_ENV_<BACKEND> (A=1,B=2), and _FABRIC_PROFILE, _RESOURCE, _WITHOUT_RDMA,
-    _SECURITY, _IB_ADDRESS ("" leaves it unset), _SHARED_COUNT, _ENV (A=1,B=2), _BANDWIDTH_<PROFILE> (GB/s).
+    Variables: DGDR_DYNAMO_VERSION, _REGISTRY, _HF_SECRET, _MODEL_CACHE_CLAIM, _MODEL_CACHE_MOUNT, _MODEL_CACHE_CREATE
+    (size,class or size,class,mode), _IMAGE_PULL_SECRETS (a,b), _NODE_SELECTOR (label=value,...),
+    _TOLERATIONS (key:effect or key=value:effect, ...), _SHARED_MEMORY_<BACKEND>, _ENGINE_ENV_<BACKEND> (A=1,B=2),
+    and _FABRIC_PROFILE, _RESOURCE, _WITHOUT_RDMA, _SECURITY, _IB_ADDRESS ("" leaves it unset), _SHARED_COUNT,
+    _ENV (A=1,B=2), _BANDWIDTH_<PROFILE> (GB/s). Lists of pairs whose values have commas are separated by semicolons.
     Raises InvalidSetting naming the variable.
     """
     own = _Reader(environment)
     default = Settings()
-    claim = own.text("MODEL_CACHE_CLAIM", "")
-    mount = own.text("MODEL_CACHE_MOUNT", "/opt/models").rstrip("/")
-    if not mount.startswith("/"):
-        raise InvalidSetting(f"{PREFIX}MODEL_CACHE_MOUNT", f"must be an absolute path, not {mount!r}")
     return Settings(
         dynamo_version=own.text("DYNAMO_VERSION", default.dynamo_version),
         registry=own.text("REGISTRY", default.registry).rstrip("/"),
-        model_cache=ModelCache(claim=claim, mount=mount) if claim else None,
+        model_cache=_model_cache(own),
         hf_secret=own.text("HF_SECRET", default.hf_secret),
         fabric=_fabric(own),
         shared_memory={name: own.text(f"SHARED_MEMORY_{name.upper()}", size) for name, size in SHARED_MEMORY.items()},
         engine_env={name: own.pairs(f"ENGINE_ENV_{name.upper()}") for name in SHARED_MEMORY},
+        pods=PodSettings(
+            pull_secrets=own.words("IMAGE_PULL_SECRETS"),
+            node_selector=own.pairs("NODE_SELECTOR"),
+            tolerations=tuple(_toleration(word) for word in own.words("TOLERATIONS")),
+        ),
     )
+
+
+def _model_cache(own: "_Reader") -> ModelCache | None:
+    claim = own.text("MODEL_CACHE_CLAIM", "")
+    mount = own.text("MODEL_CACHE_MOUNT", "/opt/models").rstrip("/")
+    if not mount.startswith("/"):
+        raise InvalidSetting(f"{PREFIX}MODEL_CACHE_MOUNT", f"must be an absolute path, not {mount!r}")
+    return ModelCache(claim=claim, mount=mount, creation=_creation(own)) if claim else None
+
+
+def _creation(own: "_Reader") -> NewClaim | None:
+    words = own.words("MODEL_CACHE_CREATE")
+    if not words:
+        return None
+    if len(words) not in {2, 3}:
+        shown = f"must be size,storage class or size,storage class,access mode, not {','.join(words)!r}"
+        raise InvalidSetting(f"{PREFIX}MODEL_CACHE_CREATE", shown)
+    size, storage_class, *mode = words
+    return NewClaim(size=size, storage_class=storage_class, access_mode=mode[0] if mode else "ReadWriteMany")
+
+
+def _toleration(word: str) -> Mapping[str, str]:
+    """key:effect tolerates any value of the taint, key=value:effect that one, without an effect every one."""
+    taint, _, effect = word.partition(":")
+    key, valued, value = taint.partition("=")
+    if not key or effect not in {"", "NoSchedule", "PreferNoSchedule", "NoExecute"}:
+        problem = f"must look like key:NoSchedule or key=value:NoSchedule, not {word!r}"
+        raise InvalidSetting(f"{PREFIX}TOLERATIONS", problem)
+    match = {"operator": "Equal", "value": value} if valued else {"operator": "Exists"}
+    return {"key": key, **match, **({"effect": effect} if effect else {})}
 
 
 def _fabric(own: "_Reader") -> FabricSettings:
@@ -135,9 +179,12 @@ class _Reader:
             raise InvalidSetting(f"{PREFIX}{name}", f"must be a positive number, not {text!r}")
         return value
 
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
+
     def pairs(self, name: str) -> dict[str, str]:
         text = self.text(name, "")
-        pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+        pairs = [pair.partition("=") for pair in text.split(";" if ";" in text else ",") if pair.strip()]
         if not all(key.strip() and equals for key, equals, _ in pairs):
             raise InvalidSetting(f"{PREFIX}{name}", f"must look like NAME=value,OTHER=value, not {text!r}")
         return {key.strip(): value for key, _, value in pairs}

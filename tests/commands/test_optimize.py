@@ -158,8 +158,13 @@ def test_the_folder_holds_what_the_page_says(dgdr: Run, example: tuple[str, ...]
     assert ended.code == 0
     assert names == sorted(
         [
-            *(f"{mode}/top{rank}/k8s_deploy.yaml" for mode in ("aggregated", "disaggregated") for rank in (1, 2)),
-            *("best_config_topn.csv", "pareto.csv", "plan.yaml", "report.txt"),
+            *(
+                f"{mode}/top{rank}/{name}"
+                for mode in ("aggregated", "disaggregated")
+                for rank in (1, 2)
+                for name in ("aiperf-job.yaml", "k8s_deploy.yaml", "plan.yaml", "run_0.sh")
+            ),
+            *("best_config_topn.csv", "pareto.csv", "pareto_frontier.png", "plan.yaml", "report.html", "report.txt"),
         ]
     )
     assert len(list(csv.DictReader((folder / "best_config_topn.csv").read_text().splitlines()))) == 4

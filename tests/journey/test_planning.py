@@ -16,6 +16,7 @@ from perf_db.catalog import Catalog
 from perf_db.errors import UnknownSystem
 from tests.journey.nodes import node
 
+ENGINES = ("vllm", "sglang", "trtllm")
 RDMA = {"rdma/ib": "8"}
 CUSTOMER: dict[str, Any] = {
     "backend": "vllm",
@@ -115,7 +116,8 @@ def test_too_few_devices_for_the_pods_of_a_node_count_as_none(catalog: Catalog) 
 
 
 def test_when_only_the_missing_wire_stands_in_the_way_it_is_named(catalog: Catalog) -> None:
-    strict = body(sla={"ttft": 600, "itl": 16.67}, workload={"isl": 4000, "osl": 500, "concurrency": 48})
+    quick = {"ttft": 600, "itl": 16.67, "optimizationType": "latency"}
+    strict = body(sla=quick, workload={"isl": 4000, "osl": 500, "concurrency": 48})
     apart = plan(catalog, strict, [node(devices=RDMA)])
     assert apart.outcome.choice.mode == "disaggregated"
     itl_ms = 1000 * (apart.outcome.choice.latency.itl or 0.0)
@@ -184,7 +186,7 @@ def test_the_spec_of_an_override_decides_the_version(catalog: Catalog) -> None:
 
 
 def test_auto_takes_the_best_of_the_engines_that_can_be_delivered(catalog: Catalog) -> None:
-    alone = {name: plan(catalog, body(backend=name)).outcome.choice for name in ("vllm", "sglang")}
+    alone = {name: plan(catalog, body(backend=name)).outcome.choice for name in ENGINES}
 
     chosen = plan(catalog, body(backend="auto")).outcome.choice
 
@@ -193,9 +195,9 @@ def test_auto_takes_the_best_of_the_engines_that_can_be_delivered(catalog: Catal
 
 def test_an_engine_that_cannot_be_delivered_is_refused_and_can_be_switched_on(catalog: Catalog) -> None:
     with pytest.raises(Unsupported, match="backend trtllm: graphs are delivered for vllm and sglang"):
-        plan(catalog, body(backend="trtllm"))
+        plan(catalog, body(backend="trtllm"), settings=Settings(engines=("vllm", "sglang")))
 
-    made = plan(catalog, body(backend="trtllm"), settings=Settings(engines=("trtllm",)))
+    made = plan(catalog, body(backend="trtllm"))
     assert [thing["kind"] for thing in made.objects] == ["ConfigMap", "DynamoGraphDeployment"]
     assert made.objects[0]["metadata"]["name"] in str(made.graph)
 

@@ -83,7 +83,6 @@ RULED = {
     "spec.searchStrategy",
     "spec.modelCache.pvcName",
     "spec.features.planner",
-    "spec.features.mocker.enabled",
 }
 """Paths of the rules that tie fields together or name what is not supported; the definition has each as CEL."""
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from dgdr_operator import engines
-from dgdr_operator.cli import options, question
+from dgdr_operator.cli import options, question, wishes
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.report import answer, document, refused
 from dgdr_operator.report.asked import Asked
@@ -29,6 +29,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     parser = subparsers.add_parser("optimize", description=_PURPOSE, epilog=_EXAMPLES)
     question.add_flags(parser)
     _add_output(parser)
+    wishes.add_flags(parser)
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -41,6 +42,8 @@ def run(flags: argparse.Namespace) -> int:
 
 def _answer(flags: argparse.Namespace) -> int:
     started = time.perf_counter()
+    if flags.save_dir is None and (wish := wishes.given(flags)):
+        raise UsageError(f"{wish} changes the saved manifests: give --save-dir too")
     catalog = Catalog()
     asked, problems = question.read(flags, catalog)
     paper = options.paper_of(sys.stdout)
@@ -52,19 +55,19 @@ def _answer(flags: argparse.Namespace) -> int:
         sys.stdout.write(document.infeasible(asked, report, elapsed) if as_json else refused.page(asked, report, paper))
         return INFEASIBLE
     elapsed = time.perf_counter() - started
-    saved = _save(flags.save_dir, asked, outcome, problems[0])
+    saved = _save(flags, asked, outcome, problems[0])
     page = document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper) + saved
     sys.stdout.write(page)
     return FEASIBLE
 
 
-def _save(folder: Path | None, asked: Asked, outcome: Outcome, problem: Problem) -> str:
+def _save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, problem: Problem) -> str:
     """Write the folder, if one is asked for; what to say about it."""
-    if folder is None:
+    if flags.save_dir is None:
         return ""
     # Building manifests needs YAML and the request's schema, which a plain question has no use for.
     saving = importlib.import_module("dgdr_operator.cli.saving")
-    return f"\n{saving.save(folder, asked, outcome, problem)}\n"
+    return f"\n{saving.save(flags, asked, outcome, problem.system)}\n"
 
 
 def _add_output(parser: Parser) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dgdr_operator import inventory, journey, refusal, settings, spec
-from dgdr_operator.cli import documents, options
+from dgdr_operator.cli import documents, options, shaping, wishes
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.inventory import Inventory
+from dgdr_operator.manifest import releases
 from dgdr_operator.report import figures, yaml_text
 from estimator.errors import NoFeasibleCandidate
 from estimator.estimates import Estimate
@@ -38,6 +39,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     versions = options.one_of(("v1alpha1", "v1beta1"))
     api = "v1alpha1 or v1beta1 (what the Dynamo release serves)"
     parser.add_argument("--dgd-version", metavar="VERSION", type=versions, help=api)
+    wishes.add_flags(parser)
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -47,15 +49,19 @@ def run(flags: argparse.Namespace) -> int:
     chosen = settings.read(os.environ)
     if flags.dgd_version is not None:
         chosen = dataclasses.replace(chosen, graph_versions=(flags.dgd_version,))
+    wished = shaping.read(flags)
     try:
-        plan = journey.plan(request, nodes, Catalog(), chosen)
+        plan = journey.plan(request, nodes, Catalog(), shaping.fitting(chosen, wished))
     except NoFeasibleCandidate as refused:
         completed = inventory.complete(request, nodes)[0]
         sys.stderr.write(f"{refusal.line(completed, refused.report)}\n")
         return INFEASIBLE
-    sys.stdout.write(yaml_text.dump(plan.objects))
+    release = releases.target(request.runtime, chosen.dynamo_version, chosen.registry).release
+    shaped = shaping.shaped(plan.objects, wished, release)
+    sys.stdout.write(yaml_text.dump(shaped.objects))
     sys.stdout.flush()
-    sys.stderr.writelines(f"# {note}\n" for note in (_summary(plan.outcome.choice), plan.fabric.message, *plan.notes))
+    notes = (_summary(plan.outcome.choice), plan.fabric.message, *plan.notes, *shaped.notes)
+    sys.stderr.writelines(f"# {note}\n" for note in notes)
     return FEASIBLE
 
 

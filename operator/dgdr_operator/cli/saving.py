@@ -1,132 +1,107 @@
-"""The folder of `dgdr optimize --save-dir`: manifests of every ranked plan, the request, tables, the report."""
+"""The folder of `dgdr optimize --save-dir`: everything to run, measure, reproduce and read every ranked plan."""
 
+import argparse
 import os
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from dgdr_operator import engines, settings, spec
-from dgdr_operator.manifest import fabric, graph, releases
-from dgdr_operator.manifest.fabric import Fabric
-from dgdr_operator.manifest.sites import Place, Site
-from dgdr_operator.report import answer, artifacts, yaml_text
+from dgdr_operator import engines, settings
+from dgdr_operator.cli import offline, shaping
+from dgdr_operator.cli.shaping import Shaped, Wishes
+from dgdr_operator.manifest import benchmark, graph, trtllm, tuning
+from dgdr_operator.manifest.sites import Site
+from dgdr_operator.report import answer, artifacts, choices, page, png, scripts, yaml_text
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.report.paper import Paper
-from dgdr_operator.request import OWN, ApiVersion, DeploymentRequest
 from dgdr_operator.settings import Settings
-from estimator.estimates import Estimate, Mode, Outcome
-from estimator.problem import Problem
+from estimator.estimates import Estimate, Outcome
+from estimator.hardware import System
 
-# The device of NVIDIA's InfiniBand device plugin, asked for where no node is there to look at and no setting names one.
-_FABRIC = "ib=rdma/ib"
-_OWNED = ("aggregated", "disaggregated", "plan.yaml", "pareto.csv", "best_config_topn.csv", "report.txt")
+_TABLES = ("pareto.csv", "best_config_topn.csv", "pareto_frontier.png", "report.html", "report.txt")
+_OWNED = ("aggregated", "disaggregated", "plan.yaml", *_TABLES)
 _REPORT_WIDTH = 100
-_LONGEST_NAME = 30
-_SHORT: dict[Mode, str] = {"aggregated": "agg", "disaggregated": "disagg"}
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_SHORT = {"aggregated": "agg"}
+_HEADER = """\
+# The question, and the plan that answered it: `dgdr plan -f` reads the first, `dgdr compare --plan` the second.
+"""
+
+Files = Iterator[tuple[str, str | bytes]]
 
 
-def save(folder: Path, asked: Asked, outcome: Outcome, problem: Problem) -> str:
-    """Write everything about *outcome* into *folder*, replacing what an earlier answer left there; say what to do next.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One answer on its way into a folder."""
 
-    *problem* knows the GPU system. Raises OSError, and what the request's reader and the manifests refuse.
+    asked: Asked
+    outcome: Outcome
+    system: System
+    settings: Settings
+    wishes: Wishes
+
+
+def save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: System) -> str:
+    """Write everything about *outcome* into the folder of *flags*, replacing an earlier answer; say what to do next.
+
+    Raises OSError, and what the request's reader, the manifests and the wishes refuse.
     """
-    chosen = settings.read(os.environ)
-    artifacts.write(folder, dict(_files(asked, outcome, problem, chosen)), _OWNED)
+    folder: Path = flags.save_dir
+    wishes = shaping.read(flags)
+    chosen = shaping.fitting(settings.read(os.environ), wishes)
+    delivery = Delivery(asked=asked, outcome=outcome, system=system, settings=chosen, wishes=wishes)
+    artifacts.write(folder, dict(_files(delivery)), _OWNED)
     ranked = outcome.aggregated if outcome.choice.mode == "aggregated" else outcome.disaggregated
     rank = ranked.index(outcome.choice) + 1 if outcome.choice in ranked else 1
     return f"Saved. To deploy: kubectl apply -f {folder / outcome.choice.mode / f'top{rank}' / 'k8s_deploy.yaml'}"
 
 
-def _files(asked: Asked, outcome: Outcome, problem: Problem, chosen: Settings) -> Iterator[tuple[str, str]]:
+def _files(delivery: Delivery) -> Files:
+    asked, outcome = delivery.asked, delivery.outcome
     for mode, estimates in (("aggregated", outcome.aggregated), ("disaggregated", outcome.disaggregated)):
         for rank, estimate in enumerate(estimates, 1):
-            site = _site(asked, outcome, estimate, problem, chosen)
-            yield f"{mode}/top{rank}/k8s_deploy.yaml", yaml_text.dump(graph.build(estimate, site).objects)
-    yield "plan.yaml", _notes(asked) + yaml_text.dump([_body(asked, outcome.choice, problem, chosen)])
+            for name, content in _plan(delivery, estimate):
+                yield f"{mode}/top{rank}/{name}", content
+    yield "plan.yaml", _question(delivery, outcome.choice)
     yield "pareto.csv", artifacts.table(outcome.frontier)
     yield "best_config_topn.csv", artifacts.table((*outcome.aggregated, *outcome.disaggregated))
+    yield "pareto_frontier.png", png.draw(page.scene(asked, outcome))
+    yield "report.html", page.html(asked, outcome)
     yield "report.txt", answer.page(asked, outcome, Paper(width=_REPORT_WIDTH))
 
 
-def _site(asked: Asked, outcome: Outcome, estimate: Estimate, problem: Problem, chosen: Settings) -> Site:
-    request = spec.read(_body(asked, estimate, problem, chosen))
-    target = releases.target(request.runtime, chosen.dynamo_version, chosen.registry)
-    offline: ApiVersion = "v1beta1" if target.release.beta_graphs else "v1alpha1"
-    system = problem.system
-    return Site(
-        request=request,
-        settings=chosen,
-        target=target,
-        api=chosen.graph_versions[0] if chosen.graph_versions else offline,
-        fabric=_fabric(request, chosen) if estimate.mode == "disaggregated" else fabric.NOTHING,
-        place=Place(node_gpus=system.node.gpus, gpu_capacity=system.gpu.memory_capacity),
-        context=asked.model.max_position,
-        kv_dtype="fp8" if engines.dtype(outcome, "kv cache", estimate.backend).startswith("fp8") else "auto",
-    )
+def _plan(delivery: Delivery, estimate: Estimate) -> Files:
+    """The files of one ranked plan."""
+    kv_cache = engines.dtype(delivery.outcome, "kv cache", estimate.backend)
+    site = offline.site(delivery.asked, estimate, kv_cache, delivery.system, delivery.settings)
+    built = graph.build(estimate, site)
+    # A change for one mode's workers says nothing about the other mode's plans.
+    changes = tuning.concerning(built.objects[-1], delivery.wishes.changes)
+    shaped = shaping.shaped(built.objects, replace(delivery.wishes, changes=changes), site.target.release)
+    notes = "".join(f"# {note}\n" for note in shaped.notes)
+    yield "k8s_deploy.yaml", notes + yaml_text.dump(shaped.objects)
+    yield from _started_by_hand(shaped, site)
+    yield "plan.yaml", _question(delivery, estimate)
+    yield "aiperf-job.yaml", yaml_text.dump([benchmark.job(shaped.graph, estimate, site, shaped.address)])
 
 
-def _fabric(request: DeploymentRequest, chosen: Settings) -> Fabric:
-    return fabric.find(None, request.knobs.fabric or chosen.fabric.profile, chosen.fabric)
+def _started_by_hand(shaped: Shaped, site: Site) -> Files:
+    """Engine files and one script per machine, from the same command lines as the graph's."""
+    held = {name: text for one in shaped.files for name, text in one["data"].items()}
+    beside = {name: _beside(name) for name in held}
+    yield from ((beside[name], text) for name, text in held.items())
+    inside = {f"{trtllm.FOLDER}/{name}": there for name, there in beside.items()}
+    for number, text in enumerate(scripts.scripts(shaped.graph, site.place.node_gpus, inside)):
+        yield f"run_{number}.sh", text
 
 
-def _body(asked: Asked, estimate: Estimate, problem: Problem, chosen: Settings) -> dict[str, Any]:
-    """The DynamoGraphDeploymentRequest that asks for what the flags asked, answered by *estimate*'s mode and engine."""
-    record = asked.record()
-    name = f"{_name(asked.model.name)}-{_SHORT[estimate.mode]}"
-    return {
-        "apiVersion": "nvidia.com/v1beta1",
-        "kind": "DynamoGraphDeploymentRequest",
-        "metadata": {"name": name} | _annotations(estimate, chosen),
-        "spec": {
-            "model": asked.model.name,
-            "backend": estimate.backend,
-            "hardware": {
-                "gpuSku": asked.system,
-                "totalGpus": asked.gpus,
-                "numGpusPerNode": problem.system.node.gpus,
-            },
-            "workload": _given(isl=asked.workload.isl, osl=asked.workload.osl, **_load(asked)),
-            "sla": _sla(record),
-        },
-    }
+def _beside(name: str) -> str:
+    """What an engine file is called in the folder: aggregated.yaml is agg_config.yaml."""
+    role = name.removesuffix(".yaml")
+    return f"{_SHORT.get(role, role)}_config.yaml"
 
 
-def _annotations(estimate: Estimate, chosen: Settings) -> dict[str, Any]:
-    """Without nodes to look at, a plan that needs RDMA must name its device, unless the settings do."""
-    if estimate.mode == "aggregated" or chosen.fabric.resource or chosen.fabric.profile != "auto":
-        return {}
-    return {"annotations": {f"{OWN}/fabric": _FABRIC}}
-
-
-def _load(asked: Asked) -> dict[str, float | None]:
-    return {"concurrency": asked.workload.concurrency, "requestRate": asked.workload.request_rate}
-
-
-def _sla(record: dict[str, Any]) -> dict[str, Any]:
-    """A request promises either the whole latency or its two parts; the whole one wins."""
-    if record["request_latency_ms"] is not None:
-        return _given(e2eLatency=record["request_latency_ms"])
-    return _given(ttft=record["ttft_ms"], itl=record["itl_ms"])
-
-
-def _given(**fields: float | None) -> dict[str, Any]:
-    return {name: int(value) if value == int(value) else value for name, value in fields.items() if value is not None}
-
-
-def _notes(asked: Asked) -> str:
-    """Comments on what was asked and a request has no field for."""
-    lost = [f"--prefix {asked.workload.prefix}"] if asked.workload.prefix else []
-    lost += [f"--drafts {asked.workload.drafts}"] if asked.workload.drafts else []
-    lost += [f"--database-mode {asked.database_mode}"] if asked.database_mode != "hybrid" else []
-    if asked.targets.e2e is not None and (asked.targets.ttft is not None or asked.targets.itl is not None):
-        lost.append("--ttft and --itl beside --request-latency")
-    return "".join(f"# {flag}: asked for, but a request cannot say it\n" for flag in lost)
-
-
-def _name(model: str) -> str:
-    """A short name made of a model's: Qwen/Qwen3-32B-FP8 is qwen3-32b-fp8."""
-    words = _NOT_IN_NAMES.sub("-", model.rstrip("/").rsplit("/", 1)[-1].lower()).strip("-")
-    name = words[:_LONGEST_NAME].strip("-")
-    return name if name[:1].isalpha() else f"model-{name}".strip("-")
+def _question(delivery: Delivery, estimate: Estimate) -> str:
+    """The request, and what was predicted for *estimate*."""
+    body = offline.request_body(delivery.asked, estimate, delivery.system, delivery.settings)
+    record = choices.written(estimate, delivery.asked.workload, body["metadata"]["name"])
+    return _HEADER + offline.unsaid(delivery.asked) + yaml_text.dump([body, record])

@@ -9,7 +9,7 @@ from dgdr_operator.inventory import Inventory
 from dgdr_operator.journey import placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
 from dgdr_operator.journey.questions import Question
-from dgdr_operator.journey.transport import FabricVerdict, Transport
+from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.sites import Site
 from dgdr_operator.request import DeploymentRequest
@@ -98,7 +98,8 @@ def _answer(question: Question, found: fabric.Fabric) -> _Answer:
     if chosen.bandwidth is None:
         return _aggregated(question, chosen)
     outcome = question.ask(BOTH, chosen.bandwidth)
-    missing = transport.shortage(chosen.fabric, outcome.choice, question.node_gpus, question.settings)
+    ground = Ground(node_gpus=question.node_gpus, release=question.target.release, settings=question.settings.fabric)
+    missing = transport.shortage(chosen.fabric, outcome.choice, ground)
     if not missing:
         return _Answer(outcome=outcome, transport=chosen, fabric=transport.verdict(chosen, outcome.choice, None))
     fallback = transport.without_rdma(question.request, missing, question.node_gpus, question.settings)

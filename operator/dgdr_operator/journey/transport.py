@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dgdr_operator.manifest import fabric
+from dgdr_operator.manifest import attachments, fabric
+from dgdr_operator.manifest.attachments import Share
 from dgdr_operator.manifest.fabric import Fabric
+from dgdr_operator.manifest.releases import Release
 from dgdr_operator.request import DeploymentRequest, HardwareRequest
-from dgdr_operator.settings import Settings
+from dgdr_operator.settings import FabricSettings, Settings
 from estimator.estimates import Estimate
 
 Reason = Literal["RDMA", "NotRequired", "IntraNode", "NoRDMA", "FabricIncomplete"]
 
 TCP_PENALTY = 40
 """How much slower the customer found disaggregation over TCP: time to first token 355 ms became more than 10 s."""
+
+
+_WHOLE_NODES = frozenset({"sglang", "trtllm"})
+"""Engines that, given a part of a node, may be given EFA devices that are not near their GPUs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,15 @@ class Transport:
     fabric: Fabric
     bandwidth: float | None
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a transport is laid on: GPUs of a node, the release, and the operator's settings for the network."""
+
+    node_gpus: int
+    release: Release
+    settings: FabricSettings
 
 
 def choose(request: DeploymentRequest, found: Fabric, node_gpus: int, settings: Settings) -> Transport:
@@ -60,20 +75,50 @@ def without_rdma(request: DeploymentRequest, why: str, node_gpus: int, settings:
     return Transport(fabric=fabric.NOTHING, bandwidth=None, why=why)
 
 
-def shortage(used: Fabric, estimate: Estimate, node_gpus: int, settings: Settings) -> str:
+def shortage(used: Fabric, estimate: Estimate, site: Ground) -> str:
     """Why *used* cannot carry *estimate* although the nodes have the device; "" if it can."""
-    if estimate.mode == "aggregated" or not used.is_rdma or used.devices is None:
+    if estimate.mode == "aggregated" or not used.is_rdma:
         return ""
-    needed = -(-estimate.gpus // node_gpus)
+    return _unfit(used, estimate, site) or ("" if used.devices is None else _too_few(used, estimate, site))
+
+
+def _unfit(used: Fabric, estimate: Estimate, site: Ground) -> str:
+    """EFA needs images with its libraries and, for some engines, whole nodes."""
+    if used.profile != "efa":
+        return ""
+    engine = estimate.backend
+    if engine not in site.release.efa:
+        return f"Dynamo {'.'.join(map(str, site.release.minor))} has no {engine} image with libraries for EFA"
+    part = [worker for worker in estimate.workers if worker.parallel.gpus < site.node_gpus]
+    if part and engine in _WHOLE_NODES:
+        return f"{engine} needs whole nodes over EFA, and a {part[0].role} worker has {part[0].parallel.gpus} GPUs"
+    return ""
+
+
+def _too_few(used: Fabric, estimate: Estimate, site: Ground) -> str:
+    """Nodes with the device, and devices on a node, against what the pods ask for."""
+    needed = _nodes(used, estimate, site.node_gpus)
     if used.nodes < needed:
         return f"{used.resource} is on {used.nodes} of {used.of} nodes, {needed} are needed"
     for worker in estimate.workers:
-        gpus = min(worker.parallel.gpus, node_gpus)
-        attached = fabric.attach(used, gpus, node_gpus, settings.fabric)
-        asked = int(attached.resources[str(used.resource)]) * (node_gpus // gpus)
-        if asked > used.devices:
+        gpus = min(worker.parallel.gpus, site.node_gpus)
+        share = Share(backend=estimate.backend, gpus=gpus, node_gpus=site.node_gpus)
+        pods = 1 if used.profile == "roce-gke" else site.node_gpus // gpus
+        asked = attachments.devices(used, share, site.settings) * pods
+        if asked > (used.devices or 0):
             return f"the {worker.role} pods of one node ask for {asked} {used.resource}, it has {used.devices}"
     return ""
+
+
+def _nodes(used: Fabric, estimate: Estimate, node_gpus: int) -> int:
+    """Nodes that the workers need: filled one after the other, except where the network keeps pods apart."""
+    pods = [max(1, worker.parallel.gpus // node_gpus) * worker.count * estimate.replicas for worker in estimate.workers]
+    gpus = [worker.parallel.gpus * worker.count * estimate.replicas for worker in estimate.workers]
+    if used.profile == "roce-gke":
+        return sum(pods)
+    if used.profile == "efa":
+        return sum(-(-count // node_gpus) for count in gpus)
+    return -(-sum(gpus) // node_gpus)
 
 
 def verdict(transport: Transport, choice: Estimate, refused: Estimate | None, incomplete: str = "") -> FabricVerdict:

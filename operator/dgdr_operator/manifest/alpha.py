@@ -6,6 +6,7 @@ from typing import Any
 from dgdr_operator.inventory import GPU
 from dgdr_operator.manifest import beta
 from dgdr_operator.manifest.parts import Component, Container
+from dgdr_operator.request import NewClaim
 
 API = "nvidia.com/v1alpha1"
 WORKSPACE = "/workspace"
@@ -15,12 +16,19 @@ WORKSPACE = "/workspace"
 def render(metadata: Mapping[str, Any], backend: str, components: Iterable[Component]) -> dict[str, Any]:
     """The whole object, keys in reading order."""
     listed = list(components)
-    claims = sorted({entry.source for part in listed for entry in part.pod.volumes if entry.kind == "claim"})
+    claims = {entry.source: entry.creation for part in listed for entry in part.pod.volumes if entry.kind == "claim"}
     spec: dict[str, Any] = {"backendFramework": backend}
     if claims:
-        spec["pvcs"] = [{"name": claim, "create": False} for claim in claims]
+        spec["pvcs"] = [_claim(name, creation) for name, creation in sorted(claims.items())]
     spec["services"] = {component.name: _component(component) for component in listed}
     return {"apiVersion": API, "kind": "DynamoGraphDeployment", "metadata": dict(metadata), "spec": spec}
+
+
+def _claim(name: str, creation: NewClaim | None) -> dict[str, Any]:
+    if creation is None:
+        return {"name": name, "create": False}
+    made = {"size": creation.size, "storageClass": creation.storage_class, "volumeAccessMode": creation.access_mode}
+    return {"name": name, "create": True, **made}
 
 
 def _component(component: Component) -> dict[str, Any]:
@@ -39,6 +47,8 @@ def _component(component: Component) -> dict[str, Any]:
         written["resources"] = {"limits": resources, "requests": _resources(component.container.resources)}
     if component.shared_memory:
         written["sharedMemory"] = {"size": component.shared_memory}
+    if component.pod.annotations:
+        written["extraPodMetadata"] = {"annotations": dict(component.pod.annotations)}
     return {**written, **_storage(component), "extraPodSpec": _pod(component)}
 
 
@@ -57,15 +67,8 @@ def _resources(resources: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _pod(component: Component) -> dict[str, Any]:
-    pod = component.pod
-    written: dict[str, Any] = {}
-    if pod.node_selector:
-        written["nodeSelector"] = dict(pod.node_selector)
-    if pod.tolerations:
-        written["tolerations"] = [dict(toleration) for toleration in pod.tolerations]
-    if pod.affinity:
-        written["affinity"] = dict(pod.affinity)
-    ordinary = [entry for entry in pod.volumes if entry.kind != "claim"]
+    written = beta.placement(component.pod)
+    ordinary = [entry for entry in component.pod.volumes if entry.kind != "claim"]
     if ordinary:
         written["volumes"] = [beta.volume(entry) for entry in ordinary]
     main = _container(component.container, is_worker=component.role is not None)

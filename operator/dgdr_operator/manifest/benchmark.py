@@ -45,12 +45,18 @@ class Load:
         return max(WARM_UP, self.concurrency)
 
 
-def job(graph: Mapping[str, Any], estimate: Estimate, site: Site) -> dict[str, Any]:
-    """The Job for *graph*, which runs *estimate* at *site*. It is never created by anyone but the user."""
+def address(graph: Mapping[str, Any]) -> str:
+    """Where clients reach *graph*, inside the cluster: the platform's service of its frontend."""
+    frontend = next(part.name for part in views.of(graph) if part.kind == "frontend")
+    return f"http://{graph['metadata']['name']}-{frontend.lower()}:{FRONTEND_PORT}"
+
+
+def job(graph: Mapping[str, Any], estimate: Estimate, site: Site, url: str) -> dict[str, Any]:
+    """The Job for *graph*, which runs *estimate* at *site* and answers at *url*. Only the user ever creates it."""
     metadata, workload = graph["metadata"], site.request.workload
     load = Load(concurrency=estimate.load.concurrency, isl=workload.isl, osl=workload.osl)
     name = f"{metadata['name']}-aiperf"
-    spec = {"backoffLimit": 0, "template": {"spec": _pod(site, command(graph, load, _tokenizer(site)))}}
+    spec = {"backoffLimit": 0, "template": {"spec": _pod(site, command(graph, load, _tokenizer(site), url))}}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -59,15 +65,12 @@ def job(graph: Mapping[str, Any], estimate: Estimate, site: Site) -> dict[str, A
     }
 
 
-def command(graph: Mapping[str, Any], load: Load, tokenizer: str) -> list[str]:
+def command(graph: Mapping[str, Any], load: Load, tokenizer: str, url: str) -> list[str]:
     """AIPerf's command line: the concurrency is the total, because the frontend spreads it over all replicas."""
-    parts = views.of(graph)
-    model = next(value for part in parts if (value := part.value("--served-model-name")))
-    frontend = next(part.name for part in parts if part.kind == "frontend")
-    address = f"http://{graph['metadata']['name']}-{frontend.lower()}:{FRONTEND_PORT}"
+    model = next(value for part in views.of(graph) if (value := part.value("--served-model-name")))
     return [
         *("aiperf", "profile", "-m", model, "--tokenizer", tokenizer),
-        *("--endpoint-type", "chat", "-u", address, "--streaming"),
+        *("--endpoint-type", "chat", "-u", url, "--streaming"),
         *("--isl", str(load.isl), "--isl-stddev", "0", "--osl", str(load.osl), "--osl-stddev", "0"),
         *("--concurrency", str(load.concurrency), "--num-requests", str(load.requests)),
         *("--num-warmup-requests", str(load.warm_up), "--extra-inputs", "ignore_eos:true"),

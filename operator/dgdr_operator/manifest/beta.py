@@ -32,11 +32,13 @@ def _component(component: Component) -> dict[str, Any]:
         written["runtimeVersionOverride"] = component.version_override
     if component.shared_memory:
         written["sharedMemorySize"] = component.shared_memory
-    written["podTemplate"] = {"spec": _pod(component.pod, component.container)}
+    annotated = {"metadata": {"annotations": dict(component.pod.annotations)}} if component.pod.annotations else {}
+    written["podTemplate"] = {**annotated, "spec": _pod(component.pod, component.container)}
     return written
 
 
-def _pod(pod: Pod, container: Container) -> dict[str, Any]:
+def placement(pod: Pod) -> dict[str, Any]:
+    """Where the pod may run and how its image is had, in the words of the core API."""
     written: dict[str, Any] = {}
     if pod.node_selector:
         written["nodeSelector"] = dict(pod.node_selector)
@@ -44,6 +46,13 @@ def _pod(pod: Pod, container: Container) -> dict[str, Any]:
         written["tolerations"] = [dict(toleration) for toleration in pod.tolerations]
     if pod.affinity:
         written["affinity"] = dict(pod.affinity)
+    if pod.pull_secrets:
+        written["imagePullSecrets"] = [{"name": name} for name in pod.pull_secrets]
+    return written
+
+
+def _pod(pod: Pod, container: Container) -> dict[str, Any]:
+    written = placement(pod)
     if pod.volumes:
         written["volumes"] = [volume(entry) for entry in pod.volumes]
     written["containers"] = [_container(pod, container)]
@@ -54,11 +63,13 @@ def volume(entry: Volume) -> dict[str, Any]:
     """A volume of the core API."""
     if entry.kind == "claim":
         return {"name": entry.name, "persistentVolumeClaim": {"claimName": entry.source}}
+    if entry.kind == "host":
+        return {"name": entry.name, "hostPath": {"path": entry.source}}
     return {"name": entry.name, "configMap": {"name": entry.source}}
 
 
 def mount(entry: Volume) -> dict[str, Any]:
-    """Its mount; configuration is read, not written."""
+    """Its mount; configuration and folders of the node are read, not written."""
     written: dict[str, Any] = {"name": entry.name, "mountPath": entry.path}
     return written if entry.kind == "claim" else {**written, "readOnly": True}
 

@@ -52,6 +52,21 @@ def generated(graph: Mapping[str, Any], *, gpus: int, node_gpus: int, model: str
     _raise_first(_claims(parts))
 
 
+def mocked(graph: Mapping[str, Any]) -> None:
+    """*graph*, of workers that only pretend, keeps every rule that is not about engines. Raises ManifestError."""
+    parts = views.of(graph)
+    _raise_first(_structure(graph, parts))
+    for part in parts:
+        for rule in (_commands, _environment, _storage, _without_devices):
+            _raise_first(rule(part))
+    _raise_first(_claims(parts))
+
+
+def _without_devices(part: View) -> Broken:
+    if part.limits:
+        yield "mocked workers ask for no device", f"{part.name}: {', '.join(part.limits)}"
+
+
 def _raise_first(broken: Broken) -> None:
     for rule, detail in broken:
         raise ManifestError(rule, detail)

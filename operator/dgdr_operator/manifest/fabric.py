@@ -1,15 +1,18 @@
-"""RDMA between the pods of one plan: which device the nodes offer, and what a container needs to use it."""
+"""RDMA between the pods of one plan: which device the nodes offer, and what kind of network it belongs to."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from dgdr_operator.errors import InvalidSpec, nearest
 from dgdr_operator.inventory import NodeGroup
 from dgdr_operator.settings import FabricSettings
 
-ProfileName = Literal["ib", "shared_ib", "intra-node", "tcp", "none"]
+ProfileName = Literal["ib", "shared_ib", "roce-gke", "efa", "intra-node", "tcp", "none"]
+
+EFA = "vpc.amazonaws.com/efa"
+GKE_NETWORK = "networking.gke.io.networks/"
 
 LOOKED_FOR = "rdma/*, vpc.amazonaws.com/efa, networking.gke.io.networks/rdma-*"
 """The names under which device plugins offer RDMA, in the words of a message."""
@@ -18,16 +21,9 @@ SHARED_DEVICES = 64
 """A node that offers more devices of one name than this shares few real ones (device plugins offer 1000 and such)."""
 
 _RESOURCE = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?)/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_ADDRESS = ".IP"
+_PROFILES: Mapping[str, ProfileName] = {"ib": "ib", "shared_ib": "shared_ib", "efa": "efa", "roce-gke": "roce-gke"}
 _CHOICES = ("auto", "none", "ib", "shared_ib", "efa", "roce-gke")
-
-_VERBS = {
-    "UCX_TLS": "rc_x,rc,dc_x,dc,cuda_copy,cuda_ipc",
-    "UCX_RNDV_SCHEME": "get_zcopy",
-    "UCX_RNDV_THRESH": "0",
-}
-"""Reliable and dynamic connections over InfiniBand verbs, zero-copy from the first byte (the customer's settings)."""
-
-_LOCAL = {"UCX_TLS": "cuda_copy,cuda_ipc,tcp"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +31,8 @@ class Fabric:
     """How workers of one plan reach each other.
 
     resource: the device pods ask for; devices: how many one node has, None where no node was seen (the name was
-    given); nodes: how many nodes have it, of *of* nodes; why: for people, when there is none.
+    given); nodes: how many nodes have it, of *of* nodes; why: for people, when there is none; others: devices that
+    are asked for together with it.
     """
 
     profile: ProfileName
@@ -44,6 +41,7 @@ class Fabric:
     nodes: int = 0
     of: int = 0
     why: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def is_rdma(self) -> bool:
@@ -51,17 +49,7 @@ class Fabric:
         return self.resource is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """What one worker's container gets: devices (limits and requests alike), variables, security context."""
-
-    resources: Mapping[str, str] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict)
-    security: Mapping[str, Any] = field(default_factory=dict)
-
-
 NOTHING = Fabric(profile="none")
-DETACHED = Attachment()
 
 
 def find(group: NodeGroup | None, choice: str, settings: FabricSettings) -> Fabric:
@@ -82,54 +70,53 @@ def find(group: NodeGroup | None, choice: str, settings: FabricSettings) -> Fabr
     return _offered(group, profile, resource)
 
 
-def attach(fabric: Fabric, gpus: int, node_gpus: int, settings: FabricSettings) -> Attachment:
-    """What a worker pod with *gpus* of a node's *node_gpus* needs to move keys and values over *fabric*."""
-    if fabric.profile in {"none", "tcp"}:
-        return DETACHED
-    if fabric.profile == "intra-node":
-        return Attachment(env=_LOCAL)
-    env = dict(_VERBS)
-    if settings.ib_address is not None:
-        env["UCX_IB_ADDR_TYPE"] = settings.ib_address
-    return Attachment(
-        resources={str(fabric.resource): str(_devices(fabric, gpus, node_gpus, settings))},
-        env={**env, **settings.env},
-        security=_security(settings.security),
-    )
-
-
 def _named(profile: str, resource: str) -> Fabric:
     """A fabric that was named without a node to look at."""
+    kind = profile if profile != "auto" else _kind(resource, 0)
+    resource = resource or (EFA if kind == "efa" else "")
     if not resource:
         return Fabric(profile="none", why="there are no nodes to look at, and no resource was named")
-    return _supported(profile if profile != "auto" else _kind(resource, 0), resource, devices=None, nodes=0, of=0)
+    if kind == "roce-gke":
+        return Fabric(profile="none", why="roce-gke needs nodes to look at: all of their networks are asked for")
+    return Fabric(profile=_PROFILES[kind], resource=resource)
 
 
 def _offered(group: NodeGroup, profile: str, resource: str) -> Fabric:
     """The first fitting device that the nodes offer: exclusive before shared."""
-    kinds = {name: _kind(name, count) for name, count in group.fabric.items() if not name.endswith(".IP")}
+    kinds = {name: _kind(name, count) for name, count in group.fabric.items() if not name.endswith(_ADDRESS)}
     fitting = [name for name in kinds if (not resource or name == resource) and profile in {"auto", kinds[name]}]
     if resource and profile != "auto" and resource in kinds:
         kinds[resource], fitting = profile, [resource]
-    fitting.sort(key=lambda name: (_CHOICES.index(kinds[name]), name))
+    fitting.sort(key=lambda name: (_CHOICES.index(kinds[name]), _natural(name)))
     if not fitting:
         return Fabric(profile="none", of=group.nodes, why=_absence(group, resource or LOOKED_FOR))
-    name = fitting[0]
-    return _supported(kinds[name], name, group.fabric[name], group.fabric_nodes[name], group.nodes)
+    name, kind = fitting[0], kinds[fitting[0]]
+    others = _together(group, name) if kind == "roce-gke" else ()
+    return Fabric(
+        profile=_PROFILES[kind],
+        resource=name,
+        devices=group.fabric[name],
+        nodes=min(group.fabric_nodes[one] for one in (name, *others)),
+        of=group.nodes,
+        others=others,
+    )
 
 
-def _supported(kind: str, resource: str, devices: int | None, nodes: int, of: int) -> Fabric:
-    if kind == "ib":
-        return Fabric(profile="ib", resource=resource, devices=devices, nodes=nodes, of=of)
-    if kind == "shared_ib":
-        return Fabric(profile="shared_ib", resource=resource, devices=devices, nodes=nodes, of=of)
-    return Fabric(profile="none", of=of, why=f"{resource} needs the profile {kind}, which this release does not write")
+def _together(group: NodeGroup, first: str) -> tuple[str, ...]:
+    """The other networks of a node that has *first*, and the addresses on all of them where they are counted."""
+    networks = [name for name in group.fabric if name.startswith(GKE_NETWORK) and name != first]
+    return tuple(sorted(networks, key=_natural))
+
+
+def _natural(name: str) -> tuple[str | int, ...]:
+    """Order in which rdma-10 follows rdma-9."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
 
 
 def _kind(resource: str, devices: int) -> str:
-    if resource == "vpc.amazonaws.com/efa":
+    if resource == EFA:
         return "efa"
-    if resource.startswith("networking.gke.io.networks/"):
+    if resource.startswith(GKE_NETWORK):
         return "roce-gke"
     return "shared_ib" if "shared" in resource or devices > SHARED_DEVICES else "ib"
 
@@ -139,22 +126,3 @@ def _absence(group: NodeGroup, wanted: str) -> str:
     return (
         f"no RDMA resource on {group.sku or group.product} nodes (looked for {wanted}){hint if group.rdma_hint else ''}"
     )
-
-
-def _devices(fabric: Fabric, gpus: int, node_gpus: int, settings: FabricSettings) -> int:
-    if fabric.profile == "shared_ib":
-        return settings.shared_count
-    if fabric.devices is None or fabric.devices >= node_gpus:
-        return gpus
-    return max(1, fabric.devices * gpus // node_gpus)
-
-
-def _security(level: str) -> dict[str, Any]:
-    """Registering memory needs locked pages; a capability added to a user other than root is not effective."""
-    if level == "none":
-        return {}
-    if level == "privileged":
-        return {"privileged": True, "capabilities": {"add": ["IPC_LOCK"]}}
-    if level == "ipc-lock-only":
-        return {"capabilities": {"add": ["IPC_LOCK"]}}
-    return {"runAsUser": 0, "capabilities": {"add": ["IPC_LOCK", "SYS_RESOURCE"]}}

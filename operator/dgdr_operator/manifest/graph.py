@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from dgdr_operator.manifest import alpha, beta, checks, components, names, override, trtllm
+from dgdr_operator.manifest import alpha, beta, checks, components, mocker, names, notes, override, trtllm
 from dgdr_operator.manifest.components import Titles
+from dgdr_operator.manifest.parts import Component
 from dgdr_operator.manifest.sites import Site, serving
 from dgdr_operator.request import OWN, DeploymentRequest
 from estimator.estimates import Estimate
@@ -27,33 +29,48 @@ def build(estimate: Estimate, site: Site) -> Built:
 
     Raises ManifestError when a rule is broken, InvalidSpec when the request's names or overrides do not fit.
     """
+    mocked = site.request.knobs.mocker
+    *files, graph, note = _mocked(estimate, site) if mocked else _served(estimate, site)
+    graph, changes = _overridden(graph, site.request)
+    said = (note, site.target.note, *notes.of(estimate, site), *changes)
+    return Built(objects=(*files, graph), notes=tuple(filter(None, said)))
+
+
+def _served(estimate: Estimate, site: Site) -> tuple[Any, ...]:
+    """The engine files, the graph of *estimate*'s workers, and a note on its name."""
     request, node_gpus = site.request, site.place.node_gpus
     pods = {worker.role: components.pods(worker, node_gpus) for worker in estimate.workers}
     called, name, note = names.components(request, site.api, estimate.backend, pods)
     files = _engine_files(estimate, site, name)
     titles = Titles(graph=name, components=called, engine_files=files[0]["metadata"]["name"] if files else "")
-    parts = [components.frontend(estimate.backend, site)]
+    parts = [components.frontend(components.image(estimate, site), site)]
     parts += [components.worker(worker, estimate, site, titles) for worker in estimate.workers]
-    render = alpha.render if site.api == "v1alpha1" else beta.render
-    graph = render(_metadata(request, name), estimate.backend, parts)
+    graph = _rendered(name, estimate.backend, parts, site)
     checks.generated(graph, gpus=estimate.gpus, node_gpus=node_gpus, model=request.model)
-    graph, changes = _overridden(graph, request)
-    notes = (note, site.target.note, _secret_note(site), *changes)
-    return Built(objects=(*files, graph), notes=tuple(filter(None, notes)))
+    return *files, graph, note
 
 
-def _secret_note(site: Site) -> str:
-    """v1alpha1 cannot say that a Secret is optional."""
-    waits = f"pods of a v1alpha1 graph do not start before the Secret {site.secret} exists"
-    return waits if site.secret and site.api == "v1alpha1" else ""
+def _mocked(estimate: Estimate, site: Site) -> tuple[Any, ...]:
+    """The graph of workers that only pretend, and a note on its name."""
+    backend = mocker.simulated(estimate.backend)
+    called, name, note = names.components(site.request, site.api, backend, dict.fromkeys(mocker.ROLES, 1))
+    titles = Titles(graph=name, components=called)
+    graph = _rendered(name, backend, mocker.parts(backend, site, titles), site)
+    checks.mocked(graph)
+    return graph, note
+
+
+def _rendered(name: str, backend: str, parts: Iterable[Component], site: Site) -> dict[str, Any]:
+    render = alpha.render if site.api == "v1alpha1" else beta.render
+    return render(_metadata(site.request, name), backend, parts)
 
 
 def _overridden(graph: dict[str, Any], request: DeploymentRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
     if request.overrides.graph is None:
         return graph, ()
-    merged, notes = override.merge(graph, request.overrides.graph)
+    merged, changes = override.merge(graph, request.overrides.graph)
     checks.accepted(merged)
-    return merged, notes
+    return merged, changes
 
 
 def _metadata(request: DeploymentRequest, name: str) -> dict[str, Any]:
@@ -73,9 +90,10 @@ def _engine_files(estimate: Estimate, site: Site, name: str) -> tuple[dict[str, 
     """
     if estimate.backend != "trtllm":
         return ()
-    capacity, told = site.place.gpu_capacity, serving(site)
+    told, sku = serving(site), site.request.hardware.gpu_sku or ""
+    gpus = trtllm.Gpus(sku=sku, capacity=site.place.gpu_capacity, per_node=site.place.node_gpus)
     contents = {
-        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, told, capacity), sort_keys=False)
+        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, told, gpus), sort_keys=False)
         for worker in estimate.workers
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dgdr_operator.request import NewClaim
 from estimator.estimates import Role
 
 FRONTEND = "Frontend"
@@ -23,23 +24,32 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """Something mounted at *path*: the claim or the ConfigMap called *source*."""
+    """Something mounted at *path*: the claim or the ConfigMap called *source*, or that folder of the node.
+
+    creation: how a claim that does not exist is made, in the one version whose graphs can.
+    """
 
     name: str
     path: str
     source: str
-    kind: Literal["claim", "config"] = "claim"
+    kind: Literal["claim", "config", "host"] = "claim"
+    creation: NewClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """What surrounds the container: volumes, the token's Secret ("" for none), and where the pod may run."""
+    """What surrounds the container: volumes, the token's Secret ("" for none), and where the pod may run.
+
+    pull_secrets: names of Secrets for the image registry, beside those that the platform finds itself.
+    """
 
     volumes: tuple[Volume, ...] = ()
     secret: str = ""
     tolerations: tuple[Mapping[str, Any], ...] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
     affinity: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    pull_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +71,8 @@ class Serving:
     """What the command lines of all workers of one plan share.
 
     model: id or path as the engine opens it; name: as clients ask for it; context: tokens a request may reach, None
-    for the model's own; kv_dtype: "fp8" or "auto"; isl, osl: tokens that were planned for.
+    for the model's own; kv_dtype: "fp8" or "auto"; isl, osl: tokens that were planned for; kv_router: workers tell
+    which prefixes they hold; libfabric: keys and values move over EFA.
     """
 
     model: str
@@ -72,3 +83,5 @@ class Serving:
     kv_dtype: str
     prefix_caching: bool = False
     trust_remote_code: bool = False
+    kv_router: bool = False
+    libfabric: bool = False

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.request import Runtime
@@ -18,7 +18,9 @@ class Release:
     engines: version of each engine in its runtime images; role_flags: vLLM workers take --is-prefill-worker and
     --is-decode-worker instead of --disaggregation-mode and a connector; beta_graphs: the release's platform serves
     DynamoGraphDeployment v1beta1; graph_batch_flag: SGLang's name for the largest captured batch;
-    moe_dense_flag: SGLang takes --moe-dense-tp-size.
+    moe_dense_flag: SGLang takes --moe-dense-tp-size; memory_flag: vLLM's own share of GPU memory is no longer the
+    0.9 that estimates assume; kv_events_flag: TensorRT-LLM's name for telling which prefixes it holds;
+    efa: tag suffix of images with libraries for EFA, by engine.
     """
 
     minor: tuple[int, int]
@@ -27,26 +29,40 @@ class Release:
     beta_graphs: bool = False
     graph_batch_flag: str = "--cuda-graph-max-bs"
     moe_dense_flag: bool = True
+    memory_flag: bool = False
+    kv_events_flag: str = "--publish-events-and-metrics"
+    efa: Mapping[str, str] = field(default_factory=dict)
 
 
 def _engines(vllm: str, sglang: str, trtllm: str) -> Mapping[str, str]:
     return {"vllm": vllm, "sglang": sglang, "trtllm": trtllm}
 
 
+_EFA_EARLY = {"vllm": "-efa-amd64", "trtllm": "-efa-amd64"}
+_EFA_AMD64 = {**_EFA_EARLY, "sglang": "-efa-amd64"}
+_EFA = dict.fromkeys(RUNTIMES, "-efa")
+
 RELEASES = (
     Release(minor=(0, 8), engines=_engines("0.12.0", "0.5.6.post2", "1.2.0rc6.post1"), role_flags=True,
             moe_dense_flag=False),
     Release(minor=(0, 9), engines=_engines("0.14.1", "0.5.8", "1.3.0rc1"), role_flags=True, moe_dense_flag=False),
-    Release(minor=(1, 0), engines=_engines("0.16.0", "0.5.9", "1.3.0rc5.post1")),
-    Release(minor=(1, 1), engines=_engines("0.19.0", "0.5.10.post1", "1.3.0rc11")),
-    Release(minor=(1, 2), engines=_engines("0.20.1", "0.5.11", "1.3.0rc14"), beta_graphs=True),
-    Release(minor=(1, 3), engines=_engines("0.23.0", "0.5.14", "1.3.0rc19"), beta_graphs=True),
-    Release(minor=(1, 4), engines=_engines("0.26.0", "0.5.16", "1.3.0rc22"), beta_graphs=True),
-    Release(minor=(1, 5), engines=_engines("0.27.1", "0.5.17", "1.3.0rc24"), beta_graphs=True),
-    Release(minor=(1, 6), engines=_engines("0.31.0", "0.5.21", "1.3.0rc29"), beta_graphs=True,
-            graph_batch_flag="--cuda-graph-max-bs-decode"),
+    Release(minor=(1, 0), engines=_engines("0.16.0", "0.5.9", "1.3.0rc5.post1"), efa=_EFA_EARLY),
+    Release(minor=(1, 1), engines=_engines("0.19.0", "0.5.10.post1", "1.3.0rc11"), efa=_EFA_AMD64),
+    Release(minor=(1, 2), engines=_engines("0.20.1", "0.5.11", "1.3.0rc14"), beta_graphs=True, memory_flag=True,
+            efa=_EFA_AMD64),
+    Release(minor=(1, 3), engines=_engines("0.23.0", "0.5.14", "1.3.0rc19"), beta_graphs=True, memory_flag=True,
+            efa=_EFA),
+    Release(minor=(1, 4), engines=_engines("0.26.0", "0.5.16", "1.3.0rc22"), beta_graphs=True, memory_flag=True,
+            efa=_EFA),
+    Release(minor=(1, 5), engines=_engines("0.27.1", "0.5.17", "1.3.0rc24"), beta_graphs=True, memory_flag=True,
+            efa=_EFA, kv_events_flag="--publish-kv-events"),
+    Release(minor=(1, 6), engines=_engines("0.31.0", "0.5.21", "1.3.0rc29"), beta_graphs=True, memory_flag=True,
+            efa=_EFA, kv_events_flag="--publish-kv-events", graph_batch_flag="--cuda-graph-max-bs-decode"),
 )  # fmt: skip
 """Source: the platform's release notes and the flags its runtime images accept (dynamo contract, section 4.2)."""
+
+FIRST_PLANNER_IMAGE = (1, 1)
+"""Release from which platform tools live in dynamo-planner; dynamo-frontend has them before."""
 
 _TAG = re.compile(r"[vV]?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", re.ASCII)
 """Image tags from which the platform can tell the version."""
@@ -66,9 +82,17 @@ class Target:
     version_override: str | None = None
     note: str = ""
 
-    def image(self, backend: str) -> str:
-        """The runtime image of *backend*."""
-        return f"{self.image_prefix}/{RUNTIMES[backend]}{self.image_suffix}"
+    def image(self, backend: str, *, efa: bool = False) -> str:
+        """The runtime image of *backend*; *efa*: the one with libraries for EFA, where the tag is a plain version."""
+        plain = _TAG.fullmatch(self.image_suffix.removeprefix(":"))
+        suffix = self.release.efa.get(backend, "") if efa and plain and "efa" not in self.image_suffix else ""
+        return f"{self.image_prefix}/{RUNTIMES[backend]}{self.image_suffix}{suffix}"
+
+    @property
+    def tools_image(self) -> str:
+        """The image with the parts of the platform that need no engine, such as mocked workers."""
+        name = "dynamo-planner" if self.release.minor >= FIRST_PLANNER_IMAGE else "dynamo-frontend"
+        return f"{self.image_prefix}/{name}{self.image_suffix}"
 
 
 def target(runtime: Runtime, dynamo_version: str, registry: str) -> Target:

@@ -15,6 +15,9 @@ PREFILL_SLACK = 1500
 
 BOOTSTRAP_PORT = 12345
 
+KV_EVENTS = '{"publisher":"zmq","topic":"kv-events","endpoint":"tcp://*:5557"}'
+"""How a worker tells the router which prefixes it holds."""
+
 
 def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, ...]:
     """Flags and values as separate items, which is the only form the platform parses."""
@@ -25,6 +28,7 @@ def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, 
     flags += _limits(worker, serving, release)
     flags += [] if serving.prefix_caching else ["--disable-radix-cache"]
     flags += ["--trust-remote-code"] if serving.trust_remote_code else []
+    flags += ["--kv-events-config", KV_EVENTS] if serving.kv_router else []
     return (*flags, *_role(worker))
 
 

@@ -64,6 +64,8 @@ def serving(site: Site) -> Serving:
         osl=workload.osl,
         context=planned if request.knobs.context_limit == "planned" else None,
         kv_dtype=site.kv_dtype,
-        prefix_caching=request.knobs.prefix_caching,
+        prefix_caching=request.knobs.prefix_caching or request.knobs.kv_router,
         trust_remote_code=request.overrides.trust_remote_code,
+        kv_router=request.knobs.kv_router,
+        libfabric=site.fabric.profile == "efa",
     )

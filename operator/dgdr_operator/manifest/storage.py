@@ -14,7 +14,9 @@ LARGE_SHARED_MEMORY = "80Gi"
 
 def volumes(cache: ModelCache | None) -> tuple[Volume, ...]:
     """The model cache, mounted on every component."""
-    return () if cache is None else (Volume(name=CACHE_VOLUME, path=cache.mount, source=cache.claim),)
+    if cache is None:
+        return ()
+    return (Volume(name=CACHE_VOLUME, path=cache.mount, source=cache.claim, creation=cache.creation),)
 
 
 def environment(cache: ModelCache | None) -> dict[str, str]:

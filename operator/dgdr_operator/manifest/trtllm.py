@@ -1,24 +1,38 @@
 """The command line and the engine file of one TensorRT-LLM worker."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from dgdr_operator.manifest.parts import Serving
+from dgdr_operator.manifest.releases import Release
 from estimator.backends.trtllm import ENGINE
 from estimator.estimates import Worker
+from estimator.parallelism import Parallel
 
 FOLDER = "/opt/dynamo/engine"
 """Where the engine files are mounted."""
 
+_BLACKWELL = ("b200", "b300", "gb200", "gb300")
 _TOKENS_STEP = 32
 _TRANSFER_SLACK = 500
 _LARGEST_GRAPH_STEP = 64
 
 
-def arguments(worker: Worker, serving: Serving) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpus:
+    """What the engine file depends on besides the worker: the GPU, its memory in bytes, and how many a node has."""
+
+    sku: str
+    capacity: float
+    per_node: int
+
+
+def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, ...]:
     """Everything the engine file can say stays out of the command line: one key, one place."""
     flags = ["--model-path", serving.model, "--served-model-name", serving.name]
     flags += ["--extra-engine-args", f"{FOLDER}/{file_name(worker)}"]
-    return tuple(flags if worker.role == "aggregated" else [*flags, "--disaggregation-mode", worker.role])
+    flags += [] if worker.role == "aggregated" else ["--disaggregation-mode", worker.role]
+    return tuple([*flags, release.kv_events_flag] if serving.kv_router else flags)
 
 
 def file_name(worker: Worker) -> str:
@@ -26,8 +40,8 @@ def file_name(worker: Worker) -> str:
     return f"{worker.role}.yaml"
 
 
-def engine_file(worker: Worker, serving: Serving, gpu_capacity: float) -> dict[str, Any]:
-    """The content of the engine file; *gpu_capacity* in bytes."""
+def engine_file(worker: Worker, serving: Serving, gpus: Gpus) -> dict[str, Any]:
+    """The content of the engine file."""
     parallel = worker.parallel
     content: dict[str, Any] = {
         "backend": "pytorch",
@@ -38,7 +52,7 @@ def engine_file(worker: Worker, serving: Serving, gpu_capacity: float) -> dict[s
         "max_batch_size": worker.batch_size,
         "max_num_tokens": _tokens(worker),
         "kv_cache_config": {
-            "free_gpu_memory_fraction": ENGINE.memory_fraction(gpu_capacity, worker.max_num_tokens, parallel),
+            "free_gpu_memory_fraction": ENGINE.memory_fraction(gpus.capacity, worker.max_num_tokens, parallel),
             "dtype": serving.kv_dtype,
             "tokens_per_block": ENGINE.cache_block,
             "enable_block_reuse": serving.prefix_caching,
@@ -51,11 +65,17 @@ def engine_file(worker: Worker, serving: Serving, gpu_capacity: float) -> dict[s
         content["max_seq_len"] = serving.context
     if parallel.moe_ep * parallel.moe_tp > 1:
         content |= {"moe_expert_parallel_size": parallel.moe_ep, "moe_tensor_parallel_size": parallel.moe_tp}
-        content["moe_config"] = {"backend": "CUTLASS"}
+        content["moe_config"] = {"backend": _experts(parallel, gpus)}
     if worker.role != "aggregated":
         buffer = _ceil(serving.isl + serving.osl + _TRANSFER_SLACK)
         content["cache_transceiver_config"] = {"backend": "DEFAULT", "max_tokens_in_buffer": buffer}
     return content
+
+
+def _experts(parallel: Parallel, gpus: Gpus) -> str:
+    """Kernels that exchange tokens across nodes exist for Blackwell only; on Hopper they crash."""
+    wide = parallel.moe_ep > gpus.per_node and gpus.sku.startswith(_BLACKWELL)
+    return "WIDEEP" if wide else "CUTLASS"
 
 
 def _tokens(worker: Worker) -> int:

@@ -7,6 +7,18 @@ from estimator.estimates import Worker
 CONNECTOR = '{"kv_connector":"NixlConnector","kv_role":"kv_both"}'
 """Moves keys and values between the roles; explicit from Dynamo 1.0, the built-in default before."""
 
+LIBFABRIC_CONNECTOR = (
+    '{"kv_connector":"NixlConnector","kv_role":"kv_both","kv_buffer_device":"cuda",'
+    '"kv_connector_extra_config":{"backends":["LIBFABRIC"]}}'
+)
+"""The same over EFA."""
+
+KV_EVENTS = '{"publisher":"zmq","topic":"kv-events","endpoint":"tcp://*:20081","enable_kv_cache_events":true}'
+"""How a worker tells the router which prefixes it holds."""
+
+MEMORY_SHARE = "0.9"
+"""Share of GPU memory that estimates assume; written where it is not the engine's own default."""
+
 SEQUENCES = 1024
 """Least --max-num-seqs of workers that decode; the customer's manifests carry it."""
 
@@ -25,9 +37,11 @@ def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, 
     flags += ["--kv-cache-dtype", serving.kv_dtype]
     flags += [] if serving.context is None else ["--max-model-len", str(serving.context)]
     flags += ["--max-num-seqs", str(sequences), "--max-num-batched-tokens", str(max(budget, sequences))]
+    flags += ["--gpu-memory-utilization", MEMORY_SHARE] if release.memory_flag else []
     flags += ["--enable-prefix-caching" if serving.prefix_caching else "--no-enable-prefix-caching"]
     flags += ["--trust-remote-code"] if serving.trust_remote_code else []
-    return (*flags, *_role(worker, release))
+    flags += ["--kv-events-config", KV_EVENTS] if serving.kv_router else []
+    return (*flags, *_role(worker, serving, release))
 
 
 def _sequences(worker: Worker) -> int:
@@ -37,9 +51,10 @@ def _sequences(worker: Worker) -> int:
     return max(SEQUENCES, -(-2 * worker.batch_size // _STEP) * _STEP)
 
 
-def _role(worker: Worker, release: Release) -> tuple[str, ...]:
+def _role(worker: Worker, serving: Serving, release: Release) -> tuple[str, ...]:
     if worker.role == "aggregated":
         return ()
     if release.role_flags:
         return (f"--is-{worker.role}-worker",)
-    return ("--disaggregation-mode", worker.role, "--kv-transfer-config", CONNECTOR)
+    connector = LIBFABRIC_CONNECTOR if serving.libfabric else CONNECTOR
+    return ("--disaggregation-mode", worker.role, "--kv-transfer-config", connector)

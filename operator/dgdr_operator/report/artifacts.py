@@ -13,8 +13,8 @@ from dgdr_operator.report.rows import flat, row
 from estimator.estimates import Estimate
 
 
-def write(folder: Path, files: Mapping[str, str], owned: Sequence[str]) -> None:
-    """Put *files* (relative path -> text) into *folder*, made if absent.
+def write(folder: Path, files: Mapping[str, str | bytes], owned: Sequence[str]) -> None:
+    """Put *files* (relative path -> content) into *folder*, made if absent.
 
     owned: names directly under *folder* that belong to us; those not among *files* are removed, so that no file of
     an earlier answer stays beside a new one. Everything else in the folder is left alone. Raises OSError.
@@ -49,13 +49,13 @@ def table(estimates: Sequence[Estimate]) -> str:
     return sheet.getvalue()
 
 
-def _stage(root: Path, files: Mapping[str, str]) -> None:
+def _stage(root: Path, files: Mapping[str, str | bytes]) -> None:
     root.mkdir()
-    for name, text in files.items():
+    for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with path.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dgdr_operator.report import figures
-from estimator.coverage import FAIR, MOST_GPUS, MOST_SEQUENCES, REFERENCE, SURE, Coverage, Verdict
+from estimator.coverage import FAIR, MOST_GPUS, MOST_SEQUENCES, REFERENCE, SURE, Coverage
 
 MODELS: Mapping[str, tuple[str, ...]] = {
     "Dense": (
@@ -81,7 +81,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """The page's rows: what users run today, every family, and every data type that checkpoints come in."""
-_SIGNS: Mapping[Verdict, str] = {"measured": "●", "partly": "◐", "estimated": "○", "no": "-"}
+_SIGNS: Mapping[str, str] = {"measured": "●", "partly": "◐", "estimated": "○", "no": "-"}
 
 
 def page(coverages: Sequence[Coverage]) -> str:

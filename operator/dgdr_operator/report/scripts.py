@@ -146,12 +146,10 @@ def _joining(seat: Seat) -> list[str]:
 
 
 def _block(variables: Mapping[str, str], words: Sequence[str]) -> str:
-    """One command in the background, a flag and its value to a line."""
-    head = [f"{name}={value}" for name, value in variables.items()]
-    lines = [" ".join(head)] if head else []
-    for word in words:
-        starts = word.startswith("-") and word != "-m"
-        if not lines or (head and len(lines) == 1) or starts:
+    """One command in the background, every variable and every flag with its value on a line."""
+    lines = [f"{name}={value}" for name, value in variables.items()]
+    for place, word in enumerate(words):
+        if place == 0 or word.startswith("--"):
             lines.append(word)
         else:
             lines[-1] += f" {word}"

@@ -20,6 +20,14 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow=flow, indentless=False)
 
 
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    """Several lines stand as lines."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def dump(objects: Iterable[Mapping[str, Any]]) -> str:
     """*objects* as one YAML stream, the same text for the same objects."""
     return "---\n".join(

@@ -26,7 +26,6 @@ _CHOICES = {
 _SUPPORTED = {
     "mode": ("auto", "owner"),
     "deletion-policy": ("keep",),
-    "kv-router": ("false",),
     "on-infeasible": ("fail",),
     "on-unsupported": ("fail",),
     "replan-strategy": ("hold",),
@@ -66,7 +65,11 @@ def knobs(annotations: Mapping[str, Any]) -> Knobs:
         "hf-secret": "hf_secret",
     }
     chosen = {names[key]: value for key, value in own.items() if key in names}
-    return Knobs(**chosen, prefix_caching=own.get("prefix-caching") == "true")
+    return Knobs(**chosen, prefix_caching=_on(own, "prefix-caching"), kv_router=_on(own, "kv-router"))
+
+
+def _on(own: Mapping[str, Any], key: str) -> bool:
+    return bool(own.get(key) == "true")
 
 
 def _own(annotations: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,11 @@ from dgdr_operator.spec import schema, words
 GRAPH_KIND = "DynamoGraphDeployment"
 GRAPH_VERSIONS = ("nvidia.com/v1beta1", "nvidia.com/v1alpha1")
 
+_NO_PLANNER = (
+    "the autoscaling planner reads curves of a profiling run, and no such run is made here; leave it out, the graph "
+    "keeps the size that was planned"
+)
+
 Problems = Iterator[tuple[str, str]]
 
 
@@ -38,10 +43,7 @@ def _promises(sla: schema.Sla) -> Problems:
 
 def _features(features: schema.Features) -> Problems:
     if features.planner is not None:
-        yield "spec.features.planner", "is not supported: leave it out, the graph keeps the size that was planned"
-    for name, switch in (("mocker", features.mocker), ("kvRouter", features.kv_router)):
-        if switch is not None and switch.enabled:
-            yield f"spec.features.{name}.enabled", "true is not supported yet: leave it out or set it to false"
+        yield "spec.features.planner", f"is not supported: {_NO_PLANNER}"
 
 
 def _cache(cache: schema.ModelCache | None) -> Problems:

@@ -1,5 +1,7 @@
 """From the schema's fields to the request's nouns: defaults filled in, milliseconds and MiB left behind."""
 
+from dataclasses import replace
+
 from dgdr_operator.request import (
     DeploymentRequest,
     HardwareRequest,
@@ -36,8 +38,15 @@ def request(identity: Identity, spec: schema.Spec, knobs: Knobs) -> DeploymentRe
         model_cache=_model_cache(spec.model_cache),
         overrides=_overrides(spec.overrides or schema.Overrides()),
         policy=_policy(spec),
-        knobs=knobs,
+        knobs=_knobs(knobs, spec.features or schema.Features()),
     )
+
+
+def _knobs(knobs: Knobs, features: schema.Features) -> Knobs:
+    """A feature is switched on by its field or, where the request's version has none, by its annotation."""
+    routed = features.kv_router is not None and features.kv_router.enabled
+    mocked = features.mocker is not None and features.mocker.enabled
+    return replace(knobs, kv_router=knobs.kv_router or bool(routed), mocker=bool(mocked))
 
 
 def _hardware(hardware: schema.Hardware) -> HardwareRequest:
