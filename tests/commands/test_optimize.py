@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from dgdr_operator.manifest import views
+
 Run = Callable[..., Any]
 MET = ("--ttft", "600", "--itl", "16.67")
 UNMET = ("--ttft", "50", "--itl", "2")
@@ -182,7 +184,7 @@ def test_every_saved_manifest_is_a_graph_of_its_plan(dgdr: Run, example: tuple[s
         for path in manifests:
             graph = list(yaml.safe_load_all(path.read_text()))[-1]
             assert graph["kind"] == "DynamoGraphDeployment"
-            assert {component["type"] for component in graph["spec"]["components"]} == expected
+            assert {part.kind for part in views.of(graph)} == expected
 
 
 def test_saving_twice_gives_the_same_bytes(dgdr: Run, example: tuple[str, ...], tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.house.ground import House
 
-MACHINE = re.compile(r"(?<![\w.)}$/-])/(?:(?:tmp|work|home)/[\w.-]|root/\.)")  # /root/x may be a path in a pod
+# /root/x may be a path in a pod, and /home/kubernetes is one on the nodes of a cloud.
+MACHINE = re.compile(r"(?<![\w.)}$/-])/(?:(?:tmp|work|home)/(?!kubernetes/)[\w.-]|root/\.)")
 REGISTRY = re.compile(r"\b(?:pypi|pythonhosted|npmjs|crates)\.(?:org|io|com)\b|\b(?:proxy|sum)\.golang\.org\b")
 OURSELVES = "tests/house/test_no_strangers.py"
 

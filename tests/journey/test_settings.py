@@ -4,7 +4,7 @@ import pytest
 
 from dgdr_operator import settings
 from dgdr_operator.errors import InvalidSetting
-from dgdr_operator.request import ModelCache
+from dgdr_operator.request import ModelCache, NewClaim
 from dgdr_operator.settings import FabricSettings, Settings
 
 
@@ -39,9 +39,32 @@ def test_every_variable_finds_its_place() -> None:
     assert read.fabric.bandwidth["ib"] == pytest.approx(40e9)
 
 
+def test_what_all_pods_get_is_read_from_lists() -> None:
+    read = settings.read({
+        "DGDR_IMAGE_PULL_SECRETS": "registry, mirror",
+        "DGDR_NODE_SELECTOR": "pool=gpu",
+        "DGDR_TOLERATIONS": "gpu:NoSchedule,team=a:NoExecute,any",
+        "DGDR_MODEL_CACHE_CLAIM": "weights",
+        "DGDR_MODEL_CACHE_CREATE": "500Gi,fast",
+        "DGDR_FABRIC_ENV": "UCX_IB_REG_METHODS=odp,rcache;UCX_RC_TIMEOUT=600s",
+    })  # fmt: skip
+
+    assert read.pods.pull_secrets == ("registry", "mirror")
+    assert read.pods.node_selector == {"pool": "gpu"}
+    assert read.pods.tolerations == (
+        {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "team", "operator": "Equal", "value": "a", "effect": "NoExecute"},
+        {"key": "any", "operator": "Exists"},
+    )
+    assert read.model_cache is not None
+    assert read.model_cache.creation == NewClaim(size="500Gi", storage_class="fast", access_mode="ReadWriteMany")
+    assert read.fabric.env == {"UCX_IB_REG_METHODS": "odp,rcache", "UCX_RC_TIMEOUT": "600s"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
+        ("DGDR_TOLERATIONS", "gpu:Sometimes", "must look like key:NoSchedule"),
         ("DGDR_FABRIC_WITHOUT_RDMA", "alow", "did you mean allow?"),
         ("DGDR_FABRIC_PROFILE", "infiniband", "must be auto or ib"),
         ("DGDR_FABRIC_SHARED_COUNT", "many", "must be a positive number, not 'many'"),

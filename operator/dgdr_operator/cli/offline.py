@@ -1,16 +1,19 @@
 """Puts a plan where no cluster was looked at: the request that would ask for it, and the site it is written for."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from dgdr_operator import spec
 from dgdr_operator.manifest import fabric, releases
 from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.report.asked import Asked
-from dgdr_operator.request import OWN, ApiVersion
+from dgdr_operator.request import OWN, ApiVersion, Runtime
 from dgdr_operator.settings import Settings
 from estimator.estimates import Estimate, Mode
 from estimator.hardware import System
+from perf_db.catalog import Catalog
+from perf_db.errors import PerfDatabaseError
 
 _FABRIC = "ib=rdma/ib"
 """The device of NVIDIA's InfiniBand device plugin, asked for where no node is there to look at."""
@@ -20,12 +23,23 @@ _SHORT: dict[Mode, str] = {"aggregated": "agg", "disaggregated": "disagg"}
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
-def site(asked: Asked, estimate: Estimate, kv_cache: str, system: System, settings: Settings) -> Site:
-    """The site of *estimate*, an answer to *asked*; kv_cache: type of the cached keys and values.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a plan from the command line stands on instead of a cluster."""
+
+    asked: Asked
+    system: System
+    settings: Settings
+    catalog: Catalog
+
+
+def site(ground: Ground, estimate: Estimate, kv_cache: str) -> Site:
+    """The site of *estimate*, an answer to what was asked; kv_cache: type of the cached keys and values.
 
     Raises what the request's reader and the table of releases refuse.
     """
-    request = spec.read(request_body(asked, estimate, system, settings))
+    settings, system = ground.settings, ground.system
+    request = spec.read(request_body(ground, estimate))
     target = releases.target(request.runtime, settings.dynamo_version, settings.registry)
     usual: ApiVersion = "v1beta1" if target.release.beta_graphs else "v1alpha1"
     wanted = request.knobs.fabric or settings.fabric.profile
@@ -37,29 +51,54 @@ def site(asked: Asked, estimate: Estimate, kv_cache: str, system: System, settin
         api=settings.graph_versions[0] if settings.graph_versions else usual,
         fabric=fabric.find(None, wanted, settings.fabric) if apart else fabric.NOTHING,
         place=Place(node_gpus=system.node.gpus, gpu_capacity=system.gpu.memory_capacity),
-        context=asked.model.max_position,
+        context=ground.asked.model.max_position,
         kv_dtype="fp8" if kv_cache.startswith("fp8") else "auto",
     )
 
 
-def request_body(asked: Asked, estimate: Estimate, system: System, settings: Settings) -> dict[str, Any]:
+def request_body(ground: Ground, estimate: Estimate) -> dict[str, Any]:
     """The DynamoGraphDeploymentRequest that asks for what the flags asked, answered by *estimate*'s mode and engine."""
+    asked = ground.asked
     name = f"{_name(asked.model.name)}-{_SHORT[estimate.mode]}"
-    workload = asked.workload
+    hardware = {"gpuSku": asked.system, "totalGpus": asked.gpus, "numGpusPerNode": ground.system.node.gpus}
     return {
         "apiVersion": "nvidia.com/v1beta1",
         "kind": "DynamoGraphDeploymentRequest",
-        "metadata": {"name": name} | _annotations(estimate, settings),
+        "metadata": {"name": name} | _annotations(estimate, ground.settings),
         "spec": {
             "model": asked.model.name,
             "backend": estimate.backend,
-            "hardware": {"gpuSku": asked.system, "totalGpus": asked.gpus, "numGpusPerNode": system.node.gpus},
-            "workload": _given(
-                isl=workload.isl, osl=workload.osl, concurrency=workload.concurrency, requestRate=workload.request_rate
-            ),
+            **_image(ground, estimate),
+            "hardware": hardware,
+            "workload": _workload(asked),
             **({"sla": promised} if (promised := _sla(asked.record())) else {}),
         },
     }
+
+
+def _image(ground: Ground, estimate: Estimate) -> dict[str, str]:
+    """The newest Dynamo whose engine the estimate's measurements speak for, unless the usual one is such."""
+    settings, backend = ground.settings, estimate.backend
+    usual = releases.target(Runtime(), settings.dynamo_version, settings.registry).release
+    for release in (usual, *reversed(releases.RELEASES)):
+        if _measured(ground, backend, release.engines[backend]) == estimate.backend_version:
+            minor = ".".join(map(str, release.minor))
+            image = f"{settings.registry}/{releases.RUNTIMES[backend]}:{minor}.0"
+            return {} if release is usual else {"image": image}
+    return {}
+
+
+def _measured(ground: Ground, backend: str, version: str) -> str:
+    """The version of the measurements that answer for this engine; "" for none."""
+    try:
+        return ground.catalog.resolve(ground.asked.system, backend, version).pack.version
+    except PerfDatabaseError:
+        return ""
+
+
+def _workload(asked: Asked) -> dict[str, Any]:
+    load = {"concurrency": asked.workload.concurrency, "requestRate": asked.workload.request_rate}
+    return _given(isl=asked.workload.isl, osl=asked.workload.osl, **load)
 
 
 def unsaid(asked: Asked) -> str:

@@ -13,7 +13,7 @@ from dgdr_operator.report import answer, document, refused
 from dgdr_operator.report.asked import Asked
 from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Outcome
-from estimator.problem import Problem
+from estimator.hardware import System
 from perf_db.catalog import Catalog
 
 _PURPOSE = "Find the deployment with the most output tokens per GPU that keeps the latency targets."
@@ -55,19 +55,19 @@ def _answer(flags: argparse.Namespace) -> int:
         sys.stdout.write(document.infeasible(asked, report, elapsed) if as_json else refused.page(asked, report, paper))
         return INFEASIBLE
     elapsed = time.perf_counter() - started
-    saved = _save(flags, asked, outcome, problems[0])
+    saved = _save(flags, asked, outcome, problems[0].system, catalog)
     page = document.feasible(asked, outcome, elapsed) if as_json else answer.page(asked, outcome, paper) + saved
     sys.stdout.write(page)
     return FEASIBLE
 
 
-def _save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, problem: Problem) -> str:
+def _save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: System, catalog: Catalog) -> str:
     """Write the folder, if one is asked for; what to say about it."""
     if flags.save_dir is None:
         return ""
     # Building manifests needs YAML and the request's schema, which a plain question has no use for.
     saving = importlib.import_module("dgdr_operator.cli.saving")
-    return f"\n{saving.save(flags, asked, outcome, problem.system)}\n"
+    return f"\n{saving.save(flags, asked, outcome, system, catalog)}\n"
 
 
 def _add_output(parser: Parser) -> None:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from dgdr_operator import engines, settings
 from dgdr_operator.cli import offline, shaping
+from dgdr_operator.cli.offline import Ground
 from dgdr_operator.cli.shaping import Shaped, Wishes
 from dgdr_operator.manifest import benchmark, graph, trtllm, tuning
 from dgdr_operator.manifest.sites import Site
 from dgdr_operator.report import answer, artifacts, choices, page, png, scripts, yaml_text
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.report.paper import Paper
-from dgdr_operator.settings import Settings
 from estimator.estimates import Estimate, Outcome
 from estimator.hardware import System
+from perf_db.catalog import Catalog
 
 _TABLES = ("pareto.csv", "best_config_topn.csv", "pareto_frontier.png", "report.html", "report.txt")
 _OWNED = ("aggregated", "disaggregated", "plan.yaml", *_TABLES)
@@ -33,14 +34,12 @@ Files = Iterator[tuple[str, str | bytes]]
 class Delivery:
     """One answer on its way into a folder."""
 
-    asked: Asked
+    ground: Ground
     outcome: Outcome
-    system: System
-    settings: Settings
     wishes: Wishes
 
 
-def save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: System) -> str:
+def save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: System, catalog: Catalog) -> str:
     """Write everything about *outcome* into the folder of *flags*, replacing an earlier answer; say what to do next.
 
     Raises OSError, and what the request's reader, the manifests and the wishes refuse.
@@ -48,7 +47,8 @@ def save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: Syst
     folder: Path = flags.save_dir
     wishes = shaping.read(flags)
     chosen = shaping.fitting(settings.read(os.environ), wishes)
-    delivery = Delivery(asked=asked, outcome=outcome, system=system, settings=chosen, wishes=wishes)
+    ground = Ground(asked=asked, system=system, settings=chosen, catalog=catalog)
+    delivery = Delivery(ground=ground, outcome=outcome, wishes=wishes)
     artifacts.write(folder, dict(_files(delivery)), _OWNED)
     ranked = outcome.aggregated if outcome.choice.mode == "aggregated" else outcome.disaggregated
     rank = ranked.index(outcome.choice) + 1 if outcome.choice in ranked else 1
@@ -56,7 +56,7 @@ def save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: Syst
 
 
 def _files(delivery: Delivery) -> Files:
-    asked, outcome = delivery.asked, delivery.outcome
+    asked, outcome = delivery.ground.asked, delivery.outcome
     for mode, estimates in (("aggregated", outcome.aggregated), ("disaggregated", outcome.disaggregated)):
         for rank, estimate in enumerate(estimates, 1):
             for name, content in _plan(delivery, estimate):
@@ -72,7 +72,7 @@ def _files(delivery: Delivery) -> Files:
 def _plan(delivery: Delivery, estimate: Estimate) -> Files:
     """The files of one ranked plan."""
     kv_cache = engines.dtype(delivery.outcome, "kv cache", estimate.backend)
-    site = offline.site(delivery.asked, estimate, kv_cache, delivery.system, delivery.settings)
+    site = offline.site(delivery.ground, estimate, kv_cache)
     built = graph.build(estimate, site)
     # A change for one mode's workers says nothing about the other mode's plans.
     changes = tuning.concerning(built.objects[-1], delivery.wishes.changes)
@@ -102,6 +102,7 @@ def _beside(name: str) -> str:
 
 def _question(delivery: Delivery, estimate: Estimate) -> str:
     """The request, and what was predicted for *estimate*."""
-    body = offline.request_body(delivery.asked, estimate, delivery.system, delivery.settings)
-    record = choices.written(estimate, delivery.asked.workload, body["metadata"]["name"])
-    return _HEADER + offline.unsaid(delivery.asked) + yaml_text.dump([body, record])
+    asked = delivery.ground.asked
+    body = offline.request_body(delivery.ground, estimate)
+    record = choices.written(estimate, asked.workload, body["metadata"]["name"])
+    return _HEADER + offline.unsaid(asked) + yaml_text.dump([body, record])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dgdr_operator.spec import schema, words
+from dgdr_operator.spec import graft, schema, words
 
 GRAPH_KIND = "DynamoGraphDeployment"
 GRAPH_VERSIONS = ("nvidia.com/v1beta1", "nvidia.com/v1alpha1")
@@ -80,19 +80,25 @@ def _graph(graph: Mapping[str, Any]) -> Problems:
         yield f"{path}.status", "belongs to the cluster: leave it out"
     for where in nulls(graph, path):
         yield where, "is null: leave it out, an override can change fields but not remove them"
-    metadata = graph.get("metadata") or {}
+    yield from _graph_metadata(graph.get("metadata") or {}, f"{path}.metadata")
+    change = graph.get("spec", {})
+    if not isinstance(change, dict):
+        yield f"{path}.spec", f"must be an object, not {words.show(change)}"
+    elif graph.get("apiVersion") in GRAPH_VERSIONS:
+        yield from graft.problems(change, graph["apiVersion"].rpartition("/")[2], f"{path}.spec")
+
+
+def _graph_metadata(metadata: object, path: str) -> Problems:
     if not isinstance(metadata, dict):
-        yield f"{path}.metadata", f"must be an object, not {words.show(metadata)}"
+        yield path, f"must be an object, not {words.show(metadata)}"
         return
     name = metadata.get("name")
     if name is not None and not (isinstance(name, str) and words.DNS_LABEL.fullmatch(name)):
-        yield f"{path}.metadata.name", f"must be a name of at most 63 letters a-z, digits and -, not {words.show(name)}"
+        yield f"{path}.name", f"must be a name of at most 63 letters a-z, digits and -, not {words.show(name)}"
     for field in ("labels", "annotations"):
         pairs = metadata.get(field) or {}
         if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
-            yield f"{path}.metadata.{field}", "must be an object of texts"
-    if not isinstance(graph.get("spec", {}), dict):
-        yield f"{path}.spec", f"must be an object, not {words.show(graph.get('spec'))}"
+            yield f"{path}.{field}", "must be an object of texts"
 
 
 def nulls(tree: Any, path: str) -> Iterator[str]:  # noqa: ANN401 -- a tree of dicts and lists of any depth
