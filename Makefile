@@ -40,6 +40,11 @@ e2e: $(VENV)/test.stamp  ## build a real control plane (needs Go) and run the co
 bench: $(VENV)/test.stamp  ## how fast a search is
 	$(BIN)/python -m pytest benchmarks
 
+.PHONY: matrix
+matrix: $(VENV)/run.stamp  ## write docs/support-matrix.md: how well each model, system and engine is measured
+	$(BIN)/dgdr support --matrix > docs/support-matrix.tmp
+	mv docs/support-matrix.tmp docs/support-matrix.md
+
 .PHONY: lock
 lock: $(VENV)/dev.stamp  ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade looks for newer versions)
 	$(BIN)/python requirements/lock.py $(UPGRADE)

@@ -1,8 +1,8 @@
 """Steady state of one worker that prefills and decodes with continuous batching.
 
-In steady state every decode iteration of g sequences finishes g/D requests (D = osl - 1 iterations each), which are
-replaced at once, so it brings g/D new prompts whatever the speed; only the shape of the prompt steps depends on the
-engine's policy. That gives a fixed point in g, solved for all loads together by damped iteration.
+In steady state every decode iteration of g sequences finishes g/D requests (D iterations each, osl - 1 unless tokens
+are drafted), which are replaced at once, so it brings g/D new prompts whatever the speed; only the shape of the prompt
+steps depends on the engine's policy. That gives a fixed point in g, solved for all loads together by damped iteration.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator import memory
-from estimator.hardware import System
 from estimator.ops import Array, Mask
 from estimator.step import Step
 from estimator.workload import Workload
@@ -55,18 +54,16 @@ class Columns:
         return sum(self.terms.values(), np.zeros_like(self.requests))
 
 
-def estimate(step: Step, system: System, workload: Workload, requests: Array, budget: Array | None = None) -> Columns:
+def estimate(step: Step, workload: Workload, requests: Array, budget: Array | None = None) -> Columns:
     """One worker at loads of *requests* in flight per rank, shape (n,); *budget* overrides the tokens per step."""
     engine, shape = step.shape.engine, step.shape
     if budget is None:
         budget = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
     budget = np.maximum(budget, workload.new_tokens) if engine.policy == "whole_prompts" else budget
     extra = requests if engine.policy == "prompt_only" else 0
-    need = memory.footprint(shape.model, shape.parallel, shape.dtypes, system, engine)
-    used = memory.activations(shape.model, shape.parallel, engine, budget + extra)
-    cache = memory.cache_budget(need, used, engine, int(budget.max()), shape.parallel)
-    tokens = memory.cached_tokens(cache, need, engine)
-    room = np.minimum(memory.admitted(tokens, workload, engine), engine.max_sequences)
+    used = memory.activations(shape, budget + extra)
+    cache = memory.cache_budget(shape, memory.footprint(shape), used, int(budget.max()))
+    room = np.minimum(memory.admitted(shape, cache, workload), engine.max_sequences)
     state = _solve(step, workload, np.clip(room, 1, requests), budget)
     waiting = np.maximum(requests - np.maximum(room, 1), 0) / state.rate
     terms = {
@@ -79,11 +76,11 @@ def estimate(step: Step, system: System, workload: Workload, requests: Array, bu
     return Columns(
         requests=requests,
         budget=budget,
-        itl=state.step,
+        itl=state.step / workload.tokens_per_iteration,
         request_rate=state.rate * shape.parallel.dp,
         utilisation=state.busy,
         terms=terms,
-        starts=(cache > 0) & (tokens >= workload.isl + workload.osl),
+        starts=memory.holds(shape, cache, workload.isl + workload.osl),
         admits=room >= requests,
         decoding=state.decoding,
         activations=used,
@@ -106,7 +103,7 @@ class _State:
 def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:
     """Damped iteration from four fifths of the requests decoding; 25 rounds leave less than 0.03 %."""
     others = (requests - 1) / requests
-    decodes = max(workload.osl - 1, 1)
+    decodes = max(workload.iterations, 1)
     sequences = 0.8 * requests
     for _ in range(_ITERATIONS):
         seconds, service, occupied = _iteration(step, workload, sequences, budget, others)
@@ -132,7 +129,7 @@ def _iteration(
     step: Step, workload: Workload, sequences: Array, budget: Array, others: Array
 ) -> tuple[Array, Array, Array]:
     """Mean seconds per iteration, a prompt's own service time, and the worker's time that a prompt takes."""
-    new, decodes = workload.new_tokens, max(workload.osl - 1, 1)
+    new, decodes = workload.new_tokens, max(workload.iterations, 1)
     if step.shape.engine.policy == "prompt_only":
         chunks = np.ceil(new / budget)
         service = chunks * step.mixed(new / chunks, np.zeros_like(budget))
@@ -149,7 +146,7 @@ def _iteration(
 
 def _room(step: Step, new: int, sequences: Array, budget: Array) -> tuple[Array, Array]:
     """Prompt tokens that fit beside the decodes, and the steps that one prompt takes."""
-    left = np.maximum(budget - sequences, 1)
+    left = np.maximum(budget - sequences * (1 + step.drafts), 1)
     if step.shape.engine.policy == "whole_prompts":
         return np.maximum(np.floor(left / new), 1) * new, np.ones_like(left)
     return left, np.ceil(new / left)

@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from estimator import model
+from estimator import readers
 from estimator.errors import InvalidModelConfig, UnsupportedModel
+from estimator.model import Model
 
 _SHIPPED = Path(__file__).parent / "models"
 _BARE_NUMBER = re.compile(r"(?<=[:\[,])\s*-?(?:Infinity|NaN)\b")
@@ -29,14 +30,14 @@ def is_gated(name: str) -> bool:
     return name.partition("/")[0] in _gated_owners()
 
 
-def load(name: str) -> model.Model:
+def load(name: str) -> Model:
     """The model called *name*, or the one in the directory *name*.
 
     Raises UnsupportedModel naming the nearest known checkpoints, or InvalidModelConfig for a broken directory.
     """
     entry = _shipped().get(name) or _shipped().get(_spelling(name))
     if entry is not None:
-        return model.read(name, entry["config"], entry["quantization"])
+        return readers.read(name, entry["config"], entry["quantization"])
     if _is_directory(name):
         return _local(name)
     near = get_close_matches(name, names(), n=3, cutoff=0.5)
@@ -52,12 +53,12 @@ def _is_directory(name: str) -> bool:
         return False
 
 
-def _local(name: str) -> model.Model:
+def _local(name: str) -> Model:
     directory = Path(name)
     if not (directory / "config.json").is_file():
         raise InvalidModelConfig(name, "config.json", "is missing in this directory")
     extra = directory / "hf_quant_config.json"
-    return model.read(name, _parse(directory / "config.json"), _parse(extra) if extra.is_file() else None)
+    return readers.read(name, _parse(directory / "config.json"), _parse(extra) if extra.is_file() else None)
 
 
 def _spelling(name: str) -> str:

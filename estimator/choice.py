@@ -110,12 +110,12 @@ def _keys(problem: Problem, field: Field) -> list[Array]:
 
 
 def best_per_group(field: Field, order: Counts, mode: str, top: int) -> tuple[Estimate, ...]:
-    """The first row of each group of *mode* in *order*, at most *top*, as records."""
-    found: dict[int, int] = {}
+    """The first row of each kind of deployment of *mode* in *order*, at most *top*, as records."""
+    found: dict[str, int] = {}
     for index in order:
-        group = int(field.group[index])
-        if field.groups[group].mode == mode and group not in found:
-            found[group] = int(index)
+        rows = field.groups[int(field.group[index])]
+        if rows.mode == mode and rows.label not in found:
+            found[rows.label] = int(index)
             if len(found) == top:
                 break
     return tuple(field.build(index) for index in found.values())

@@ -21,10 +21,12 @@ from estimator.step import Step
 class Rows:
     """Deployments of one shape, arrays of shape (n,); *build* makes the full record of one row.
 
+    label: what ranked deployments differ in, so that a list holds each kind once;
     starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1.
     """
 
     mode: Mode
+    label: str
     ttft: Array
     itl: Array
     request: Array
@@ -40,7 +42,7 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
     """Copies of one aggregated worker: all that fit the budget at every load, or every number at the load asked for."""
     workload, parallel = problem.workload, step.shape.parallel
     most = problem.gpus // parallel.gpus
-    columns = aggregated.estimate(step, problem.system, workload, LOADS)
+    columns = aggregated.estimate(step, workload, LOADS)
     copies, rows = _copies(problem, columns, most, parallel.dp)
     concurrency = copies * parallel.dp * columns.requests[rows]
     rate = copies * columns.request_rate[rows]
@@ -51,6 +53,7 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
 
     return Rows(
         mode="aggregated",
+        label=str(parallel),
         ttft=ttft,
         itl=itl,
         request=ttft + itl * (workload.osl - 1),
@@ -127,7 +130,7 @@ def _joins(prefill: PrefillWorker, decode: DecodeWorker) -> bool:
 
 def _pool_rows(problem: Problem, pools: Pools) -> Rows:
     workload = problem.workload
-    ttft, itl = pools.ttft, pools.decode.seconds[pools.row]
+    ttft, itl = pools.ttft, pools.decode.seconds[pools.row] / workload.tokens_per_iteration
     request = ttft + itl * (workload.osl - 1)
     prefill, decode = pools.prefill.step.shape.parallel, pools.decode.step.shape.parallel
     keep = _smallest_carrying(problem, pools, pools.rate * request)
@@ -137,6 +140,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
 
     return Rows(
         mode="disaggregated",
+        label=f"{prefill.gpus} {decode}",
         ttft=ttft[keep],
         itl=itl[keep],
         request=request[keep],
@@ -188,7 +192,7 @@ def _pool_estimate(problem: Problem, pools: Pools, row: int) -> Estimate:
     tokens = float(min(source.batch * workload.new_tokens, source.budget))
     parts = (*source.step.breakdown("prefill", tokens, 0.0), *sink.step.breakdown("decode", 0.0, float(batch)))
     terms = {name: float(values[row]) for name, values in pools.terms.items()}
-    itl, rate = float(sink.seconds[at]), float(pools.rate[row])
+    itl, rate = float(sink.seconds[at]) / workload.tokens_per_iteration, float(pools.rate[row])
     request = sum(terms.values()) + itl * (workload.osl - 1)
     load = Load(
         concurrency=max(round(rate * request), 1),
@@ -212,15 +216,13 @@ class _Crew:
 
     def worker(self, problem: Problem, step: Step) -> Worker:
         """The record of one of them."""
-        shape = step.shape
-        need = memory.footprint(shape.model, shape.parallel, shape.dtypes, problem.system, shape.engine)
         return Worker(
             role=self.role,
             count=self.count,
-            parallel=shape.parallel,
+            parallel=step.shape.parallel,
             batch_size=self.batch,
             max_num_tokens=self.budget,
-            memory=memory.record(need, self.activations, self.cache, self.batch, problem.workload),
+            memory=memory.record(step.shape, self.activations, self.cache, self.batch, problem.workload),
         )
 
 
@@ -242,14 +244,14 @@ def _record(
         workers=workers,
         load=load,
         latency=Latency(ttft=ttft, itl=itl if osl > 1 else None, request=ttft + itl * (osl - 1), ttft_terms=terms),
-        provenance=_shares(parts, osl),
+        provenance=_shares(parts, problem.workload.iterations),
         breakdown=parts,
     )
 
 
-def _shares(parts: tuple[OpTime, ...], osl: int) -> dict[str, float]:
-    """Share of a request's time per class of evidence: one prefill iteration and osl - 1 decode iterations."""
-    weight = {"prefill": 1, "decode": osl - 1}
+def _shares(parts: tuple[OpTime, ...], iterations: float) -> dict[str, float]:
+    """Share of a request's time per class of evidence: one prefill iteration and its decode iterations."""
+    weight = {"prefill": 1.0, "decode": iterations}
     times: dict[str, float] = {}
     for part in parts:
         times[part.provenance] = times.get(part.provenance, 0.0) + part.seconds * weight[part.phase]

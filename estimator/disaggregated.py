@@ -4,15 +4,14 @@ The decode batch decides the rate; the prefill pool is a queue that serves it; k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from estimator import memory
-from estimator.hardware import System
-from estimator.model import Model
 from estimator.ops import Array, Counts, Mask
-from estimator.quantization import KV_BYTES, Dtypes
+from estimator.parallelism import Parallel
+from estimator.shape import Shape
 from estimator.step import Step
 from estimator.workload import Workload
 
@@ -42,8 +41,8 @@ class PrefillWorker:
 
     @property
     def rate(self) -> float:
-        """Prompts per second at full load."""
-        return self.batch / self.seconds
+        """Prompts per second at full load, all attention ranks together."""
+        return self.batch * self.step.shape.parallel.dp / self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,66 +78,63 @@ class Pools:
         return sum(self.terms.values(), np.zeros_like(self.rate))
 
 
-def prefill_workers(step: Step, system: System, workload: Workload) -> list[PrefillWorker]:
+def prefill_workers(step: Step, workload: Workload) -> list[PrefillWorker]:
     """The worker at every batch worth having: one prompt, and more only while that serves prompts faster."""
     found: list[PrefillWorker] = []
     for batch in (1, 2, 4, 8):
         if batch > 1 and batch * workload.new_tokens > LARGEST_PREFILL:
             break
-        worker = _prefill_worker(step, system, workload, batch)
+        worker = _prefill_worker(step, workload, batch)
         if found and worker.rate < found[-1].rate * 1.02:
             break
         found.append(worker)
     return found
 
 
-def _prefill_worker(step: Step, system: System, workload: Workload, batch: int) -> PrefillWorker:
+def _prefill_worker(step: Step, workload: Workload, batch: int) -> PrefillWorker:
     engine, shape = step.shape.engine, step.shape
     wanted = max(engine.token_budget(workload.isl, 0), batch * workload.new_tokens)
     budget = wanted if engine.policy == "whole_prompts" else min(wanted, LARGEST_PREFILL)
     tokens = batch * workload.new_tokens
     chunks = -(-tokens // budget)
     seconds = float(chunks * step.mixed(np.asarray(tokens / chunks), np.asarray(0.0)))
-    need = memory.footprint(shape.model, shape.parallel, shape.dtypes, system, engine)
-    used = memory.activations(shape.model, shape.parallel, engine, np.asarray(float(budget)))
-    cache = memory.cache_budget(need, used, engine, budget, shape.parallel)
-    fits = memory.cached_tokens(cache, need, engine) >= batch * workload.isl
+    used = memory.activations(shape, np.asarray(float(budget)))
+    cache = memory.cache_budget(shape, memory.footprint(shape), used, budget)
     return PrefillWorker(
         step=step,
         batch=batch,
         budget=budget,
         seconds=seconds,
-        starts=bool((cache > 0) & fits),
+        starts=bool(memory.holds(shape, cache, workload.isl, batch)),
         activations=float(used),
         cache=float(cache),
     )
 
 
-def decode_worker(step: Step, system: System, workload: Workload, batch: Array) -> DecodeWorker:
+def decode_worker(step: Step, workload: Workload, batch: Array) -> DecodeWorker:
     """The worker decoding *batch* sequences per rank, shape (n,)."""
     engine, shape = step.shape.engine, step.shape
     seconds = step.decode(batch)
-    need = memory.footprint(shape.model, shape.parallel, shape.dtypes, system, engine)
-    used = memory.activations(shape.model, shape.parallel, engine, batch)
-    cache = memory.cache_budget(need, used, engine, int(batch.max()), shape.parallel)
-    tokens = memory.cached_tokens(cache, need, engine)
-    room = np.minimum(memory.admitted(tokens, workload, engine), engine.max_sequences)
+    used = memory.activations(shape, batch * (1 + workload.drafts))
+    cache = memory.cache_budget(shape, memory.footprint(shape), used, int(batch.max()))
+    room = np.minimum(memory.admitted(shape, cache, workload), engine.max_sequences)
     return DecodeWorker(
         step=step,
         batch=batch,
         seconds=seconds,
-        rate=batch * shape.parallel.dp / (max(workload.osl - 1, 1) * seconds),
-        starts=bool((tokens >= workload.isl + workload.osl).any()),
+        rate=batch * shape.parallel.dp / (max(workload.iterations, 1) * seconds),
+        starts=bool(memory.holds(shape, cache, workload.isl + workload.osl).any()),
         admits=room >= batch,
         activations=used,
         cache=cache,
     )
 
 
-def transfer_seconds(model: Model, dtypes: Dtypes, workload: Workload, bandwidth: float, links: int) -> float:
-    """Seconds to move one prompt's keys and values over *links* links of *bandwidth* bytes per second each."""
-    per_token = 2 * model.attention.kv_heads * model.attention.head_dim * KV_BYTES[dtypes.kv] * model.layers
-    return _TRANSFER_START + workload.isl * per_token / (_TRANSFER_EFFICIENCY * links * bandwidth)
+def transfer_seconds(shape: Shape, workload: Workload, bandwidth: float, links: int) -> float:
+    """Seconds to move one prompt's cache over *links* links of *bandwidth* bytes per second each."""
+    whole = replace(shape, parallel=Parallel())
+    moved = float(memory.cache_bytes(whole, np.asarray(float(workload.isl))))
+    return _TRANSFER_START + moved / (_TRANSFER_EFFICIENCY * links * bandwidth)
 
 
 def match(
@@ -160,8 +156,7 @@ def match(
         return None
     rate, servers, counts, rows = rate[within], servers[within], counts[within], rows[within]
     busy: Array = rate / (servers * prefill.rate)
-    shape, links = prefill.step.shape, min(prefill_gpus, decode_gpus)
-    moved = transfer_seconds(shape.model, shape.dtypes, workload, bandwidth, links)
+    moved = transfer_seconds(prefill.step.shape, workload, bandwidth, min(prefill_gpus, decode_gpus))
     return Pools(
         prefill=prefill,
         decode=decode,

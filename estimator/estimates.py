@@ -10,6 +10,10 @@ from typing import Literal
 from estimator.parallelism import Parallel
 
 Mode = Literal["aggregated", "disaggregated"]
+DOUBTFUL = frozenset({"transferred", "formula"})
+"""Classes of evidence behind which no measurement of this very operation stands."""
+DOUBTFUL_SHARE = 0.20
+"""A plan that rests on more than this share of doubtful time is marked wherever it is shown."""
 Role = Literal["aggregated", "prefill", "decode"]
 
 
@@ -110,6 +114,16 @@ class Estimate:
     def gpus(self) -> int:
         """GPUs of the whole deployment."""
         return self.replicas * self.gpus_per_replica
+
+    @property
+    def doubt(self) -> float:
+        """Share of the step time that no measurement stands behind."""
+        return sum(share for name, share in self.provenance.items() if name in DOUBTFUL)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether that is too much for the plan to be shown without a mark."""
+        return self.doubt > DOUBTFUL_SHARE
 
     def worker(self, role: Role) -> Worker:
         """The worker of that role; KeyError if there is none."""

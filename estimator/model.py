@@ -1,123 +1,137 @@
-"""A model as the estimator sees it: shapes read from a Hugging Face config.json.
+"""A model as the estimator sees it: blocks of layers, each a token mixer and a feed-forward part.
 
 Names of fields are those of the configuration files where one exists.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
-
-from estimator.errors import InvalidModelConfig, UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """Grouped-query attention: heads, key-value heads, elements per head."""
+    """Grouped-query attention: heads, key-value heads, elements per head.
+
+    window: tokens that a query sees, None for all; gated: an output gate doubles the query projection.
+    """
 
     heads: int
     kv_heads: int
     head_dim: int
     qk_norm: bool = False
     bias: bool = False
+    window: int | None = None
+    gated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latent:
+    """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434): ranks and head sizes as in config.json.
+
+    q_rank 0 means that queries are projected directly; index_top: tokens that a sparse index keeps, None for all.
+    """
+
+    heads: int
+    q_rank: int
+    kv_rank: int
+    nope_dim: int
+    rope_dim: int
+    v_dim: int
+    index_heads: int = 0
+    index_dim: int = 0
+    index_top: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaNet:
+    """Gated delta net, a linear attention with a state of value_heads x key_dim x value_dim per sequence."""
+
+    key_heads: int
+    key_dim: int
+    value_heads: int
+    value_dim: int
+    conv: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSpace:
+    """Mamba-2: heads of head_dim with a state of *state* elements each; conv: kernel width; groups share B and C."""
+
+    heads: int
+    head_dim: int
+    state: int
+    conv: int
+    groups: int
+    chunk: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedForward:
+    """A dense feed-forward part; gated: two input matrices and a product, else one."""
+
+    width: int
+    gated: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """A mixture of experts: *count* experts of *width*, *top* per token, and a shared one of *shared_width* (0: none).
+
+    gated: three matrices per expert, else two; latent: width that tokens are projected to before dispatch (0: none).
+    """
+
+    count: int
+    top: int
+    width: int
+    shared_width: int = 0
+    gated: bool = True
+    latent: int = 0
+
+
+Mixer = Attention | Latent | DeltaNet | StateSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """*count* equal layers: a token mixer, a feed-forward part, or both."""
+
+    count: int
+    mixer: Mixer | None
+    ffn: FeedForward | Experts | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A decoder-only language model.
 
-    ffn: width of the gated feed-forward block; tied: embedding and head share one table;
-    quantization: what the checkpoint says about its own weights (None: 16-bit).
+    nextn: multi-token prediction layers that the checkpoint holds; tied: embedding and head share one table;
+    quantization: what the checkpoint says about its own weights (None: 16-bit); nearest: the family that stands in
+    for an architecture without a reader of its own ("" otherwise).
     """
 
     name: str
     architecture: str
-    layers: int
     hidden: int
-    ffn: int
     vocab: int
     max_position: int
-    attention: Attention
-    tied: bool
+    blocks: tuple[Block, ...]
+    tied: bool = False
+    nextn: int = 0
     quantization: Mapping[str, Any] | None = None
+    nearest: str = ""
 
+    @property
+    def layers(self) -> int:
+        """Layers with a token mixer or experts: what is split over pipeline stages."""
+        return sum(block.count for block in self.blocks)
 
-# Dense grouped-query decoders with a gated feed-forward block: architecture -> q/k norm.
-_DENSE = {
-    "LlamaForCausalLM": False,
-    "MistralForCausalLM": False,
-    "MiMoForCausalLM": False,
-    "Qwen2ForCausalLM": False,
-    "Qwen3ForCausalLM": True,
-}
+    @property
+    def mixers(self) -> tuple[Mixer, ...]:
+        """The distinct token mixers, in order of appearance."""
+        return tuple(dict.fromkeys(block.mixer for block in self.blocks if block.mixer is not None))
 
-
-def read(name: str, config: Mapping[str, Any], quantization: Mapping[str, Any] | None = None) -> Model:
-    """The model that *config* (config.json) and *quantization* (hf_quant_config.json, if any) describe.
-
-    Raises UnsupportedModel for an architecture without a price list, InvalidModelConfig for a missing or absurd field.
-    """
-    architecture = _architecture(name, config)
-    fields = _Fields(name, config)
-    heads = fields.size("num_attention_heads")
-    hidden = fields.size("hidden_size")
-    attention = Attention(
-        heads=heads,
-        kv_heads=fields.size("num_key_value_heads", default=heads),
-        head_dim=fields.size("head_dim", default=hidden // heads),
-        qk_norm=_DENSE[architecture],
-        bias=bool(config.get("attention_bias", architecture == "Qwen2ForCausalLM")),
-    )
-    if attention.heads % attention.kv_heads:
-        raise InvalidModelConfig(name, "num_key_value_heads", f"must divide num_attention_heads = {heads}")
-    if config.get("use_sliding_window") or (architecture == "MistralForCausalLM" and config.get("sliding_window")):
-        raise UnsupportedModel(name, "sliding-window attention has no price list yet")
-    return Model(
-        name=name,
-        architecture=architecture,
-        layers=fields.size("num_hidden_layers"),
-        hidden=hidden,
-        ffn=fields.size("intermediate_size"),
-        vocab=fields.size("vocab_size"),
-        max_position=fields.size("max_position_embeddings"),
-        attention=attention,
-        tied=bool(config.get("tie_word_embeddings", False)),
-        quantization=_quantization(config, quantization),
-    )
-
-
-def _architecture(name: str, config: Mapping[str, Any]) -> str:
-    listed = config.get("architectures")
-    if not isinstance(listed, list) or not listed:
-        raise InvalidModelConfig(name, "architectures", "is missing")
-    architecture = str(listed[0])
-    if architecture not in _DENSE:
-        near = get_close_matches(architecture, _DENSE, n=1, cutoff=0.0)
-        known = ", ".join(_DENSE)
-        raise UnsupportedModel(name, f"architecture {architecture} has no price list; known: {known}", tuple(near))
-    return architecture
-
-
-def _quantization(config: Mapping[str, Any], extra: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    own = config.get("quantization_config")
-    declared = (extra or {}).get("quantization")
-    if isinstance(declared, Mapping):
-        return {**(own or {}), **declared}
-    return own if isinstance(own, Mapping) else None
-
-
-class _Fields:
-    """Positive integers out of a configuration, or InvalidModelConfig naming the field."""
-
-    def __init__(self, name: str, config: Mapping[str, Any]) -> None:
-        self._name = name
-        self._config = config
-
-    def size(self, key: str, *, default: int | None = None) -> int:
-        value = self._config.get(key)
-        value = default if value is None else value
-        if value is None:
-            raise InvalidModelConfig(self._name, key, "is missing")
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidModelConfig(self._name, key, f"must be a positive integer, not {value!r}")
-        return value
+    @property
+    def experts(self) -> Experts | None:
+        """The widest mixture of experts, or None for a dense model."""
+        found = [block.ffn for block in self.blocks if isinstance(block.ffn, Experts)]
+        return max(found, key=lambda one: one.count * one.width, default=None)

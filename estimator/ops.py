@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.hardware import System
-from estimator.quantization import GEMM, KV_BYTES
+from estimator.quantization import EXPERTS, GEMM
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.intp]
-Role = Literal["token", "head", "context_attention", "decode_attention", "transfer"]
+Role = Literal["token", "head", "context", "decode", "prompt_token", "sequence"]
+"""What the cost depends on: all tokens of the step, finished sequences, whole prompts with their past, decoding
+sequences with their context, the tokens of prompts alone, or decoding sequences alone."""
 
 ACTIVATION_BYTES = 2
 """Activations travel between kernels as 16-bit numbers in every engine."""
@@ -37,32 +38,135 @@ class Gemm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextAttention:
-    """Attention of prompts over their own past, causal; heads are those of one GPU."""
+    """Attention of prompts over their own past, causal, within *window* if there is one; heads of one GPU."""
 
     heads: int
     kv_heads: int
     head_dim: int
     kv_dtype: str
     arithmetic: str
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeAttention:
-    """Attention of one new token per sequence over its cached context; heads are those of one GPU."""
+    """Attention of one new token per sequence over its cached context, within *window*; heads of one GPU."""
 
     heads: int
     kv_heads: int
     head_dim: int
     kv_dtype: str
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllReduce:
-    """A sum over *ranks* GPUs of *width* 16-bit elements per token; captured in a graph or launched eagerly."""
+class ContextLatent:
+    """Latent attention of prompts, without its projections; *heads* of one GPU out of *total*."""
 
-    ranks: int
+    heads: int
+    total: int
+    kv_dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeLatent:
+    """Latent attention of one new token per sequence in the compressed space, without its projections."""
+
+    heads: int
+    total: int
+    kv_dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentProduct:
+    """The batched products that move decode queries into the compressed space (pre) and results out of it (post)."""
+
+    heads: int
+    side: Literal["pre", "post"]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseLatent:
+    """A whole latent attention block with a sparse index, projections included, in one phase; *heads* of one GPU.
+
+    architecture: whose module it is (DeepseekV32ForCausalLM, GlmMoeDsaForCausalLM); dtype: its projections'.
+    """
+
+    phase: Literal["context", "decode"]
+    heads: int
+    architecture: str
+    kv_dtype: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertProducts:
+    """The expert matrices of one GPU; its cost depends on the tokens of the whole group of moe_tp x moe_ep GPUs.
+
+    matrices: 3 when gated, else 2; skew: name of the token distribution over experts that was measured;
+    wide: the phase, if tokens come through an exchange, whose layouts have kernels of their own.
+    """
+
+    hidden: int
     width: int
-    variant: Literal["graph", "eager"]
+    top: int
+    count: int
+    moe_tp: int
+    moe_ep: int
+    dtype: str
+    skew: str
+    matrices: int = 3
+    wide: Literal["context", "decode"] | None = None
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes of the expert matrices on one GPU."""
+        per_expert = self.matrices * self.hidden * self.width * EXPERTS[self.dtype].weight_bytes
+        return per_expert * self.count / (self.moe_ep * self.moe_tp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collective:
+    """A collective over *ranks* GPUs; *width* 16-bit elements per token of the largest buffer involved.
+
+    variant: captured in a graph or launched eagerly (all-reduce only).
+    """
+
+    kind: Literal["all_reduce", "all_gather", "reduce_scatter", "alltoall"]
+    ranks: int
+    width: float
+    variant: Literal["graph", "eager"] = "graph"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertExchange:
+    """Tokens sent to the GPUs of their experts and back (DeepEP or an NVLink kernel); cost per token of one GPU."""
+
+    phase: Literal["context", "decode"]
+    ranks: int
+    hidden: int
+    top: int
+    count: int
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateScan:
+    """A linear-attention or state-space kernel: *kernel* names it (conv, recurrence, scan); heads of one GPU.
+
+    Context: cost along the tokens of the step; decode: along the sequences. The table's own key columns are in *key*.
+    """
+
+    family: Literal["gdn", "mamba2"]
+    phase: Literal["context", "decode"]
+    kernel: str
+    hidden: int
+    key_heads: int
+    key_dim: int
+    value_heads: int
+    value_dim: int
+    conv: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,57 +183,25 @@ class Transfer:
     width: int
 
 
-Op = Gemm | ContextAttention | DecodeAttention | AllReduce | MemoryOp | Transfer
+ContextOp = ContextAttention | ContextLatent | SparseLatent
+DecodeOp = DecodeAttention | DecodeLatent | SparseLatent
+TokenOp = (
+    Gemm | LatentProduct | ExpertProducts | Collective | ExpertExchange | StateScan | MemoryOp | Transfer
+)  # fmt: skip
+Op = TokenOp | ContextOp | DecodeOp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """An operation in a step: what it is called, how often it runs, and what its cost depends on."""
+    """An operation in a step: what it is called, how often it runs, and what its cost depends on.
+
+    scale: tokens that it sees per token of one attention rank (experts see those of all ranks);
+    beside: name of a group whose members run at the same time, so that the slowest counts ("" for none).
+    """
 
     name: str
     op: Op
     count: int
     role: Role
-
-
-def gemm_light(system: System, dtype: str, n: Array, k: Array, m: Array) -> Array:
-    """Roofline of a GEMM, seconds: the slower of 2mnk FLOP and of moving weights, input and output once."""
-    kind = GEMM[dtype]
-    math = 2 * m * n * k / system.gpu.flops.get(kind.arithmetic, system.gpu.flops["bf16"])
-    moved = kind.weight_bytes * n * k + ACTIVATION_BYTES * m * (n + k)
-    return np.maximum(math, moved / system.gpu.memory_bandwidth)
-
-
-def context_light(system: System, op: ContextAttention, batch: Array, isl: Array) -> Array:
-    """Roofline of causal attention without past, seconds: half the s x s products; q, k, v read, output written."""
-    flops = system.gpu.flops.get(op.arithmetic, system.gpu.flops["bf16"])
-    math = 2 * batch * isl**2 * op.heads * op.head_dim / flops
-    moved = 2 * ACTIVATION_BYTES * batch * op.heads * isl * op.head_dim
-    moved = moved + 2 * KV_BYTES[op.kv_dtype] * batch * op.kv_heads * isl * op.head_dim
-    return np.maximum(math, moved / system.gpu.memory_bandwidth)
-
-
-def decode_light(system: System, op: DecodeAttention, batch: Array, context: Array) -> Array:
-    """Roofline of decode attention, seconds: every cached key and value is read once per step."""
-    past = np.maximum(context - 1, 0)
-    math = 4 * batch * op.heads * op.head_dim * past / system.gpu.flops["bf16"]
-    queries = 2 * ACTIVATION_BYTES * op.heads * op.head_dim
-    moved = batch * (queries + 2 * op.kv_heads * past * op.head_dim * KV_BYTES[op.kv_dtype])
-    return np.maximum(math, moved / system.gpu.memory_bandwidth)
-
-
-def allreduce_light(system: System, op: AllReduce, x: Array) -> Array:
-    """Ring bound of an all-reduce, seconds: each rank sends and receives 2(r - 1)/r of the message."""
-    size = ACTIVATION_BYTES * op.width * x
-    return size * 2 * (op.ranks - 1) / op.ranks / system.link_bandwidth(op.ranks)
-
-
-def memory_seconds(system: System, op: MemoryOp, x: Array) -> Array:
-    """Seconds of an elementwise kernel: bytes at the share of bandwidth such kernels reach, plus their constant."""
-    bandwidth = system.memory_op_efficiency * system.gpu.memory_bandwidth
-    return op.bytes_per_token * x / bandwidth + system.memory_op_seconds
-
-
-def transfer_seconds(system: System, op: Transfer, x: Array) -> Array:
-    """Seconds to hand activations to the next stage over the network between nodes."""
-    return ACTIVATION_BYTES * op.width * x / system.node.inter_bandwidth + system.node.p2p_latency
+    scale: float = 1.0
+    beside: str = ""

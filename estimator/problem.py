@@ -8,6 +8,8 @@ from estimator.hardware import System
 from estimator.model import Model
 from estimator.workload import Targets, Workload
 
+DatabaseMode = Literal["measured", "hybrid", "analytical"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -16,7 +18,8 @@ class Problem:
     backend_version: version of the measurements, None for the newest; modes: which shapes to consider;
     kv_dtype: "bf16" or "fp8", None for the best that checkpoint, engine and GPU allow;
     transfer_bandwidth: bytes per second of the link that moves keys and values from prefill to decode workers,
-    None for the system's network; objective: the most output of the budget, or the quickest answers;
+    None for the system's network; database_mode: measured rows only, also what is transferred from relatives and
+    formulas where there are none, or formulas only; objective: the most output of the budget, or the quickest answers;
     top: ranked estimates to return per mode.
     """
 
@@ -30,5 +33,6 @@ class Problem:
     modes: tuple[Mode, ...] = ("aggregated", "disaggregated")
     kv_dtype: str | None = None
     transfer_bandwidth: float | None = None
+    database_mode: DatabaseMode = "hybrid"
     objective: Literal["throughput", "latency"] = "throughput"
     top: int = 5

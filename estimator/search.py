@@ -5,20 +5,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from estimator import aggregated, candidates, choice, deployments, disaggregated, memory
+from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory
 from estimator.backends import registry
-from estimator.backends.engine import Engine
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
-from estimator.errors import InvalidWorkload, NoFeasibleCandidate
+from estimator.errors import InvalidWorkload, MissingTable, NoFeasibleCandidate
 from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
-from estimator.problem import Problem
-from estimator.quantization import GEMM, Dtypes, checkpoint_gemm, checkpoint_kv, planned_kv
-from estimator.step import Shape, Step
+from estimator.problem import DatabaseMode, Problem
+from estimator.quantization import Dtypes
+from estimator.shape import Shape
+from estimator.step import Step
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
@@ -33,7 +33,7 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     cannot hold the sequences, and perf_db's errors when there are no measurements for the system or engine.
     """
     problem, prices, note = _prepared(problem, catalog)
-    dtypes = resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
     groups = _groups(problem, prices, dtypes)
     if not groups:
         raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes))
@@ -41,16 +41,25 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     order = choice.ranked(problem, field)
     if not len(order):
         raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, choice.infeasible(field)))
+    best = field.build(int(order[0]))
     return Outcome(
-        choice=field.build(int(order[0])),
+        choice=best,
         aggregated=choice.best_per_group(field, order, "aggregated", problem.top),
         disaggregated=choice.best_per_group(field, order, "disaggregated", problem.top),
         frontier=choice.frontier(problem, field),
         rejections=choice.rejections(field),
         considered=len(field),
         dtypes=dtypes.words(),
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, _doubt(best)))),
     )
+
+
+def _doubt(best: Estimate) -> str:
+    """What to say of a plan behind which too few measurements stand."""
+    if not best.is_doubtful:
+        return ""
+    share = f"{100 * best.doubt:.0f} %"
+    return f"{share} of the step time of {best.backend}'s best plan is transferred or formula, not measured"
 
 
 def predict(  # noqa: PLR0913  # one configuration has this many independent parts
@@ -63,13 +72,14 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     catalog: Catalog,
     backend_version: str | None = None,
     weights: str | None = None,
+    experts: str | None = None,
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
-    weights: a key of quantization.GEMM instead of what the checkpoint declares; kv_dtype: None for the engine's own
-    default. Raises InvalidWorkload without a concurrency or when the worker does not start.
+    weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
+    the engine's own default. Raises InvalidWorkload without a concurrency or when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
@@ -79,12 +89,14 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     )  # fmt: skip
     problem, prices, _ = _prepared(problem, catalog)
     engine = registry.engine(backend)
-    kv_dtype = kv_dtype or default_kv(model, engine)
-    dtypes = resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
-    step = Step(Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine), prices, workload)
+    kv_dtype = kv_dtype or deciding.default_kv(model, engine)
+    dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
+    dtypes = deciding.with_experts(dtypes, experts)
+    shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+    step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
-    columns = aggregated.estimate(step, system, workload, requests, budget)
+    columns = aggregated.estimate(step, workload, requests, budget)
     if not columns.starts[0]:
         raise InvalidWorkload("memory", f"{columns.cache[0] / 2**30:.1f} GiB of cache", "enough for one request")
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)
@@ -93,34 +105,8 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
 def pool_workers(problem: Problem, catalog: Catalog) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
     """Every kind of prefill and decode worker that the search would combine into pools. Raises like search()."""
     problem, prices, _ = _prepared(problem, catalog)
-    dtypes = resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
     return _pool_workers(problem, _steps(problem, prices, dtypes, pipelines=False))
-
-
-def resolve(
-    model: Model, engine: Engine, prices: Prices, *, kv_dtype: str | None = None, weights: str | None = None
-) -> Dtypes:
-    """The data types of a deployment and what decided each: the caller, the checkpoint, or a plan of ours."""
-    gemm, gemm_origin = (weights, "as asked") if weights else checkpoint_gemm(model.name, model.quantization)
-    if gemm not in GEMM:
-        raise InvalidWorkload("weights", gemm, f"one of {', '.join(GEMM)}")
-    kv, kv_origin = (kv_dtype, "as asked") if kv_dtype else planned_kv(gemm, prices.system.gpu.sm)
-    eight = engine.fp8_attention and kv == "fp8" and prices.has_attention("fp8", "fp8", model.attention.head_dim)
-    return Dtypes(
-        gemm=gemm,
-        kv=kv,
-        attention="fp8" if eight else "bf16",
-        origin={
-            "gemm": gemm_origin,
-            "kv": kv_origin,
-            "attention": f"{engine.name} multiplies 8-bit caches in 8 bits" if eight else f"default of {engine.name}",
-        },
-    )
-
-
-def default_kv(model: Model, engine: Engine) -> str:
-    """The cache type an engine uses when nobody sets one: 16-bit, or what the checkpoint declares where it listens."""
-    return (checkpoint_kv(model.quantization) or "bf16") if engine.default_kv == "checkpoint" else "bf16"
 
 
 def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]:
@@ -131,7 +117,7 @@ def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]
     if length > most:
         raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
     resolution = catalog.resolve(problem.system.name, problem.backend, problem.backend_version)
-    prices = _price_list(catalog, resolution.pack, _Named(problem.system))
+    prices = _price_list(catalog, resolution.pack, _Named(problem.system), problem.database_mode)
     return replace(problem, backend_version=resolution.pack.version), prices, resolution.note
 
 
@@ -149,8 +135,8 @@ class _Named:
 
 
 @lru_cache(maxsize=16)
-def _price_list(catalog: Catalog, pack: PackName, named: _Named) -> Prices:
-    return Prices(catalog, pack, named.system)
+def _price_list(catalog: Catalog, pack: PackName, named: _Named, mode: DatabaseMode) -> Prices:
+    return Prices(catalog, pack, named.system, mode=mode)
 
 
 def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
@@ -162,21 +148,32 @@ def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
     return []
 
 
-def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Step]:
-    """The iterations of every worker shape that holds the model and one request."""
-    engine = registry.engine(problem.backend)
+def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]:
+    """Every worker shape within the budget, whether or not it fits its GPUs."""
+    engine, model, system = registry.engine(problem.backend), problem.model, problem.system
     return [
-        Step(Shape(model=problem.model, parallel=parallel, dtypes=dtypes, engine=engine), prices, problem.workload)
-        for parallel in candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=pipelines)
-        if _needed(problem, parallel, dtypes) <= problem.system.gpu.memory_capacity
+        Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+        for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
     ]
 
 
-def _needed(problem: Problem, parallel: Parallel, dtypes: Dtypes) -> float:
-    """Bytes per GPU that one copy of this shape needs to start."""
-    engine = registry.engine(problem.backend)
-    need = memory.footprint(problem.model, parallel, dtypes, problem.system, engine)
-    return memory.needed_capacity(problem.model, parallel, need, engine, problem.workload)
+def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Step]:
+    """The iterations of every worker shape that holds the model and one request.
+
+    A shape with an operation that must be measured and is not is left out; if all are, MissingTable is raised.
+    """
+    steps: list[Step] = []
+    hole: MissingTable | None = None
+    for shape in _shapes(problem, dtypes, pipelines=pipelines):
+        if memory.needed_capacity(shape, problem.workload) > problem.system.gpu.memory_capacity:
+            continue
+        try:
+            steps.append(Step(shape, prices, problem.workload))
+        except MissingTable as missing:
+            hole = missing
+    if hole is not None and not steps:
+        raise hole
+    return steps
 
 
 def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
@@ -189,15 +186,15 @@ def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
 
 
 def _pool_workers(problem: Problem, steps: list[Step]) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
-    system, workload = problem.system, problem.workload
-    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, system, workload)]
-    return prefill, [disaggregated.decode_worker(step, system, workload, candidates.DECODE_LOADS) for step in steps]
+    workload = problem.workload
+    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, workload)]
+    return prefill, [disaggregated.decode_worker(step, workload, candidates.DECODE_LOADS) for step in steps]
 
 
 def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
-    shapes = candidates.shapes(problem.model, problem.system, problem.gpus, pipelines=True)
-    needs = [(_needed(problem, one, dtypes), one.gpus) for one in shapes]
+    shapes = _shapes(problem, dtypes, pipelines=True)
+    needs = [(memory.needed_capacity(shape, problem.workload), shape.parallel.gpus) for shape in shapes]
     holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:
         return _refusal(problem, prices, dtypes, Infeasible(rejections={"load": len(holding)}, binding="load"))

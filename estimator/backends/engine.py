@@ -10,6 +10,7 @@ Pairing = Literal["equal", "multiple", "any"]
 Policy = Literal["decode_first", "prompt_only", "whole_prompts"]
 FractionRule = Callable[[float, int, Parallel], float]
 BudgetRule = Callable[[int, int], int]
+SplitRule = Callable[[Parallel], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class Engine:
     """One inference engine.
 
     policy: how a step is composed; token_budget: (isl, batch) -> tokens that one step may hold, as our manifests
-    configure it; activation_scale: bytes of activations per token and attention width, by tp; memory_fraction:
+    configure it; activation_scale: bytes of activations per token and attention width, by tp
+    (experts_scale times that with a mixture of experts); memory_fraction:
     (capacity, chunk, parallel) -> share of GPU memory the engine takes (of what is left if
     fraction_of_free); cache_margin: share lost to fragmentation; admission_share: part of osl reserved when a request
     is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares);
@@ -44,6 +46,7 @@ class Engine:
     token_budget: BudgetRule
     host: Host
     activation_scale: Mapping[int, float]
+    experts_scale: float
     activation_floor: float
     activation_margin: float
     reserve_scale: float
@@ -56,3 +59,4 @@ class Engine:
     default_kv: Literal["bf16", "checkpoint"]
     fp8_attention: bool
     pairing: Pairing
+    splits: SplitRule

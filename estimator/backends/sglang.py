@@ -35,12 +35,18 @@ def _memory_fraction(capacity: float, chunk: int, parallel: Parallel) -> float:
     return round((capacity - reserved * _MEBIBYTE) / capacity, 3)
 
 
+def _splits(parallel: Parallel) -> bool:
+    """Any mix on one node; data-parallel attention divides the tensor group (--enable-dp-attention)."""
+    return parallel.dp == 1 or parallel.tp * parallel.dp == parallel.moe_tp * parallel.moe_ep
+
+
 ENGINE = Engine(
     name="sglang",
     policy="prompt_only",
     token_budget=_token_budget,
     host=Host(per_decode_step=1.5e-3, per_prompt_layer=0.2e-3, frontend=10e-3),
     activation_scale={1: 14, 2: 8.5, 4: 6.5, 8: 6.5},
+    experts_scale=2,
     activation_floor=90 * _MEBIBYTE,
     activation_margin=0.15,
     reserve_scale=1.2,
@@ -53,4 +59,5 @@ ENGINE = Engine(
     default_kv="bf16",
     fp8_attention=True,
     pairing="equal",
+    splits=_splits,
 )

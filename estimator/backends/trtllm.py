@@ -18,12 +18,18 @@ def _memory_fraction(_capacity: float, _chunk: int, _parallel: Parallel) -> floa
     return 0.90
 
 
+def _splits(parallel: Parallel) -> bool:
+    """Attention is either split over all ranks or data-parallel over all (enable_attention_dp is a switch)."""
+    return parallel.tp == 1 or parallel.dp == 1
+
+
 ENGINE = Engine(
     name="trtllm",
     policy="whole_prompts",
     token_budget=_token_budget,
     host=Host(per_decode_step=1.5e-3, per_prompt_layer=0.1e-3, frontend=10e-3),
     activation_scale={1: 11, 2: 6.5, 4: 5, 8: 5},
+    experts_scale=2,
     activation_floor=70 * _MEBIBYTE,
     activation_margin=0,
     reserve_scale=1,
@@ -36,4 +42,5 @@ ENGINE = Engine(
     default_kv="checkpoint",
     fp8_attention=True,
     pairing="any",
+    splits=_splits,
 )

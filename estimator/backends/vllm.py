@@ -20,6 +20,11 @@ def _memory_fraction(_capacity: float, _chunk: int, _parallel: Parallel) -> floa
     return 0.90
 
 
+def _splits(parallel: Parallel) -> bool:
+    """Experts are spread over all ranks or all split, never both (--enable-expert-parallel is a switch)."""
+    return parallel.moe_tp == 1 or parallel.moe_ep == 1
+
+
 ENGINE = Engine(
     name="vllm",
     policy="decode_first",
@@ -27,6 +32,7 @@ ENGINE = Engine(
     # Priors: scheduler and input preparation of a captured step; launch-bound piecewise execution of prompt steps.
     host=Host(per_decode_step=1.5e-3, per_prompt_layer=0.4e-3, frontend=10e-3),
     activation_scale={1: 11, 2: 6.5, 4: 5, 8: 5},
+    experts_scale=2,
     activation_floor=70 * _MEBIBYTE,
     activation_margin=0,
     reserve_scale=1,
@@ -39,4 +45,5 @@ ENGINE = Engine(
     default_kv="bf16",
     fp8_attention=False,
     pairing="multiple",
+    splits=_splits,
 )

@@ -15,9 +15,12 @@ Run = Callable[..., Any]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "say what to do: optimize, plan, validate, perfdb (dgdr --help shows examples)"),
+        ((), "say what to do: optimize, recommend, support, plan, validate, perfdb (dgdr --help shows examples)"),
         (("optimise",), "there is no verb 'optimise'; did you mean optimize?"),
-        (("frobnicate",), "there is no verb 'frobnicate'; there are optimize, plan, validate, perfdb"),
+        (
+            ("frobnicate",),
+            "there is no verb 'frobnicate'; there are optimize, recommend, support, plan, validate, perfdb",
+        ),
         (("optimize",), "--model, --system, --total-gpus must be given"),
         (("optimize", "--modle", "x"), "there is no flag --modle; did you mean --model?"),
         (("optimize", "--model"), "--model needs a value"),

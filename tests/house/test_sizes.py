@@ -18,6 +18,7 @@ WIDE_VALUES = {
     "estimator/aggregated.py:Columns": "the columns of one table, written once side by side",
     "estimator/backends/engine.py:Engine": "the facts of one engine, one line each, in one file per engine",
     "estimator/problem.py:Problem": "the whole question of a search, as the request asks it",
+    "estimator/deployments.py:Rows": "the columns of all deployments of one shape, a value each",
     "operator/dgdr_operator/cli/measurements.py:Run": "the columns of a file of measurements",
 }
 STATEFUL = {

@@ -2,20 +2,45 @@
 
 import pytest
 
-from estimator import catalogue, layers
-from estimator.ops import AllReduce, ContextAttention, DecodeAttention, Gemm, MemoryOp, Op, Transfer
+from estimator import catalogue
+from estimator.backends import registry
+from estimator.hardware import Gpu, Node, System
+from estimator.layers import model as layers
+from estimator.layers.parts import Phase
+from estimator.ops import Collective, ContextAttention, DecodeAttention, Gemm, MemoryOp, Op, Transfer
 from estimator.parallelism import Parallel
 from estimator.quantization import Dtypes
+from estimator.shape import Shape
 
-EIGHT_BIT = Dtypes(gemm="fp8_block", kv="fp8", attention="bf16", origin={})
-SIXTEEN_BIT = Dtypes(gemm="bf16", kv="bf16", attention="bf16", origin={})
+HOPPER = System(
+    name="h200_sxm",
+    gpu=Gpu(memory_bandwidth=4.8e12, flops={"bf16": 989e12, "fp8": 1978e12}, memory_capacity=151e9, sm=90),
+    node=Node(gpus=8, intra_bandwidth=450e9, inter_bandwidth=50e9, pcie_bandwidth=64e9, p2p_latency=1e-5),
+    memory_op_efficiency=0.8,
+    memory_op_seconds=3e-6,
+    nccl_bytes={1: 0.0},
+    other_bytes=0.0,
+)
 
 
-def by_name(
-    model: str, tp: int, phase: layers.Phase, dtypes: Dtypes = EIGHT_BIT, pp: int = 1
-) -> dict[str, tuple[Op, int]]:
-    placed = layers.operations(catalogue.load(model), Parallel(tp=tp, pp=pp), dtypes, phase)
-    return {one.name: (one.op, one.count) for one in placed}
+def all_in(weights: str, kv: str) -> Dtypes:
+    roles = dict.fromkeys(("gemm", "attention_gemm", "output_gemm", "experts", "shared"), weights)
+    return Dtypes(**roles, kv=kv, attention="bf16", origin={})
+
+
+EIGHT_BIT = all_in("fp8_block", "fp8")
+SIXTEEN_BIT = all_in("bf16", "bf16")
+
+
+def by_name(model: str, tp: int, phase: Phase, dtypes: Dtypes = EIGHT_BIT, pp: int = 1) -> dict[str, tuple[Op, int]]:
+    shape = Shape(
+        model=catalogue.load(model),
+        parallel=Parallel(tp=tp, pp=pp),
+        dtypes=dtypes,
+        engine=registry.engine("vllm"),
+        system=HOPPER,
+    )
+    return {one.name: (one.op, one.count) for one in layers.operations(shape, phase)}
 
 
 @pytest.mark.parametrize(
@@ -59,17 +84,17 @@ def test_replicated_heads_keep_their_projection() -> None:
 def test_every_layer_reduces_twice_and_the_split_embedding_once() -> None:
     ops = by_name("Qwen/Qwen3-32B-FP8", 4, "decode")
 
-    captured = AllReduce(ranks=4, width=5120, variant="graph")
+    captured = Collective(kind="all_reduce", ranks=4, width=5120, variant="graph")
     assert ops["attention all-reduce"] == (captured, 64)
     assert ops["ffn all-reduce"] == (captured, 64)
     assert ops["embedding all-reduce"] == (captured, 1)
 
 
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
-def test_one_gpu_has_nobody_to_talk_to(phase: layers.Phase) -> None:
+def test_one_gpu_has_nobody_to_talk_to(phase: Phase) -> None:
     ops = by_name("Qwen/Qwen3-32B-FP8", 1, phase)
 
-    assert not any(isinstance(op, AllReduce | Transfer) for op, _ in ops.values())
+    assert not any(isinstance(op, Collective | Transfer) for op, _ in ops.values())
 
 
 def test_elementwise_kernels_move_what_their_tensors_hold() -> None:

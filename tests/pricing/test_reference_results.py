@@ -10,18 +10,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from estimator import catalogue, hardware, layers
-from estimator.ops import AllReduce, ContextAttention, DecodeAttention, Placed
+from estimator import catalogue, hardware
+from estimator.backends import registry
+from estimator.layers import model as layers
+from estimator.layers.parts import Phase
+from estimator.ops import Collective, ContextAttention, DecodeAttention, Gemm, MemoryOp, Placed
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
 from estimator.quantization import Dtypes
+from estimator.shape import Shape
 from perf_db.catalog import Catalog, PackName
 
 ISL, OSL = 4000, 500
 MIDDLE = ISL + OSL // 2 + 1
 LEFT_OUT = {"embedding all-reduce", "rope and cache write", "rope", "cache write", "q/k norm"}
 """Operations that the closed form does not know."""
-WEIGHTS_8_BIT = Dtypes(gemm="fp8", kv="fp8", attention="bf16", origin={})
+WEIGHTS_8_BIT = Dtypes(
+    gemm="fp8",
+    attention_gemm="fp8",
+    output_gemm="fp8",
+    experts="fp8",
+    shared="fp8",
+    kv="fp8",
+    attention="bf16",
+    origin={},
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +51,16 @@ class ClosedForm:
     prices: Prices
     tp: int
 
-    def parts(self, phase: layers.Phase, tokens: int, sequences: int, context: float = MIDDLE) -> dict[str, float]:
-        model = catalogue.load("Qwen/Qwen3-32B-FP8")
+    def parts(self, phase: Phase, tokens: int, sequences: int, context: float = MIDDLE) -> dict[str, float]:
+        shape = Shape(
+            model=catalogue.load("Qwen/Qwen3-32B-FP8"),
+            parallel=Parallel(tp=self.tp),
+            dtypes=WEIGHTS_8_BIT,
+            engine=registry.engine("vllm"),
+            system=self.prices.system,
+        )
         found = {}
-        for placed in layers.operations(model, Parallel(tp=self.tp), WEIGHTS_8_BIT, phase):
+        for placed in layers.operations(shape, phase):
             if placed.name not in LEFT_OUT:
                 found[placed.name] = placed.count * self._seconds(placed, phase, (tokens, sequences), context)
         return found
@@ -52,18 +71,20 @@ class ClosedForm:
             case DecodeAttention() as op:
                 if not sequences:
                     return 0.0
-                return float(self.prices.decode_attention(op, np.array(sequences), np.array(context))[0])
+                return float(self.prices.decode(op, np.array(sequences), np.array(context))[0])
             case ContextAttention() as op:
                 prompts = math.ceil(tokens / ISL)
-                return float(self.prices.context_attention(op, np.array(prompts), np.array(ISL))[0])
-            case AllReduce() as op:
+                return float(self.prices.context(op, np.array(prompts), np.array(ISL))[0])
+            case Collective() as op:
                 captured = replace(op, variant="graph")
                 return float(self.prices.token_op(captured, np.array([tokens + sequences]))[0][0])
-            case op:
+            case Gemm() | MemoryOp() as op:
                 rows = tokens + sequences
                 if placed.role == "head" and phase == "prefill":
                     rows = 1
                 return float(self.prices.token_op(op, np.array([rows]))[0][0])
+            case other:
+                raise AssertionError(f"a dense model runs no {other}")
 
     def decode(self, sequences: int, context: float = MIDDLE) -> float:
         return sum(self.parts("decode", 0, sequences, context).values())

@@ -6,7 +6,7 @@ import pytest
 
 from dgdr_operator.report.asked import Asked
 from estimator.estimates import Estimate, Infeasible, Latency, Load, Memory, Outcome, Relaxation, Role, Worker
-from estimator.model import Attention, Model
+from estimator.model import Attention, Block, FeedForward, Model
 from estimator.parallelism import Parallel
 from estimator.workload import Targets, Workload
 
@@ -93,10 +93,10 @@ def disaggregated() -> tuple[Estimate, ...]:
 
 @pytest.fixture
 def asked() -> Asked:
-    attention = Attention(heads=64, kv_heads=8, head_dim=128)
+    layer = Block(count=64, mixer=Attention(heads=64, kv_heads=8, head_dim=128), ffn=FeedForward(width=25600))
     model = Model(
-        name="Qwen/Qwen3-32B-FP8", architecture="Qwen3ForCausalLM", layers=64, hidden=5120, ffn=25600, vocab=151936,
-        max_position=40960, attention=attention, tied=False,
+        name="Qwen/Qwen3-32B-FP8", architecture="Qwen3ForCausalLM", hidden=5120, vocab=151936, max_position=40960,
+        blocks=(layer,),
     )  # fmt: skip
     return Asked(
         model=model,

@@ -31,6 +31,7 @@ SHARED = {
     **dict.fromkeys(("ttft_ms", "request_latency_ms", "tokens_per_second", "tokens_per_second_per_gpu"), NUMBER),
     **{name: {"type": ["number", "null"]} for name in ("itl_ms", "tokens_per_second_per_user")},
     **dict.fromkeys(("request_rate", "memory_gib"), NUMBER),
+    "doubtful": {"type": "boolean"},
     "provenance": {"type": "object", "additionalProperties": NUMBER},
 }
 ROW = {

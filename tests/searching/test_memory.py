@@ -8,14 +8,19 @@ import pytest
 from estimator import catalogue, hardware, memory, search
 from estimator.backends import registry
 from estimator.errors import InvalidWorkload, NoFeasibleCandidate
+from estimator.model import Attention, Block, DeltaNet, FeedForward, Latent, Model
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
 from estimator.quantization import Dtypes
+from estimator.shape import Shape
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog
 
 GIB = 2**30
-EIGHT_BIT = Dtypes(gemm="fp8_block", kv="fp8", attention="bf16", origin={})
+EIGHT_BIT = Dtypes(
+    gemm="fp8_block", attention_gemm="fp8_block", output_gemm="fp8_block", experts="fp8_block", shared="fp8_block",
+    kv="fp8", attention="bf16", origin={},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +28,14 @@ def h100(shipped: Catalog) -> hardware.System:
     return hardware.system("h100_sxm", shipped.systems()["h100_sxm"])
 
 
-def footprint(tp: int, system: hardware.System, model: str = "Qwen/Qwen3-32B-FP8") -> memory.Footprint:
-    return memory.footprint(catalogue.load(model), Parallel(tp=tp), EIGHT_BIT, system, registry.engine("vllm"))
+def a_shape(tp: int, system: hardware.System, model: Model | None = None, engine: str = "vllm") -> Shape:
+    return Shape(
+        model=model or catalogue.load("Qwen/Qwen3-32B-FP8"),
+        parallel=Parallel(tp=tp),
+        dtypes=EIGHT_BIT,
+        engine=registry.engine(engine),
+        system=system,
+    )
 
 
 @pytest.mark.parametrize("tp", [1, 2, 4, 8])
@@ -32,31 +43,29 @@ def test_weights_and_vocabulary_are_shared_out(tp: int, h100: hardware.System) -
     # 31.2 GB of 8-bit matrices and two 16-bit tables of 151,936 x 5,120.
     whole = 31.2e9 + 2 * 151936 * 5120 * 2
 
-    assert footprint(tp, h100).weights * tp == pytest.approx(whole, rel=0.005)
+    assert memory.footprint(a_shape(tp, h100)).weights * tp == pytest.approx(whole, rel=0.005)
 
 
 @pytest.mark.parametrize(("tp", "heads"), [(1, 8), (2, 4), (8, 1)])
 def test_a_cached_token_takes_keys_and_values_of_the_local_heads(tp: int, heads: int, h100: hardware.System) -> None:
-    assert footprint(tp, h100).kv_per_token == 2 * heads * 128 * 1 * 64
+    assert memory.cache_bytes(a_shape(tp, h100), np.array(10.0)) == 10 * 2 * heads * 128 * 1 * 64
 
 
 def test_a_tied_table_is_stored_once(h100: hardware.System) -> None:
-    tied = memory.footprint(
-        catalogue.load("Qwen/Qwen3-4B-FP8"), Parallel(), EIGHT_BIT, h100, registry.engine("vllm")
-    ).weights
-    untied = memory.footprint(
-        replace(catalogue.load("Qwen/Qwen3-4B-FP8"), tied=False), Parallel(), EIGHT_BIT, h100, registry.engine("vllm")
-    ).weights
+    model = catalogue.load("Qwen/Qwen3-4B-FP8")
+
+    tied = memory.footprint(a_shape(1, h100, model)).weights
+    untied = memory.footprint(a_shape(1, h100, replace(model, tied=False))).weights
 
     assert untied - tied == 151936 * 2560 * 2
 
 
 @pytest.mark.parametrize("backend", registry.NAMES)
 def test_the_cache_never_takes_more_than_what_is_left(backend: str, h100: hardware.System) -> None:
-    engine = registry.engine(backend)
-    need = footprint(2, h100)
+    shape = a_shape(2, h100, engine=backend)
+    need = memory.footprint(shape)
 
-    budget = memory.cache_budget(need, np.array([1.0 * GIB]), engine, 8192, Parallel(tp=2))
+    budget = memory.cache_budget(shape, need, np.array([1.0 * GIB]), 8192)
 
     assert 0 < budget[0] < need.capacity - need.weights - need.fixed - GIB
 
@@ -102,3 +111,28 @@ def test_the_number_of_gpus_that_would_do_is_named(customers_problem: Problem, s
 def test_sequences_longer_than_the_model_are_refused(customers_problem: Problem, shipped: Catalog) -> None:
     with pytest.raises(InvalidWorkload, match="at most the model's context of 40960"):
         search.search(replace(customers_problem, workload=Workload(isl=40000, osl=2000)), shipped)
+
+
+def _of(*blocks: Block) -> Model:
+    return Model(name="toy", architecture="Toy", hidden=1024, vocab=1000, max_position=100000, blocks=blocks)
+
+
+def test_windows_stop_growing_and_states_never_start(h100: hardware.System) -> None:
+    dense = FeedForward(width=1024)
+    window = Attention(heads=8, kv_heads=8, head_dim=64, window=128)
+    state = DeltaNet(key_heads=4, key_dim=64, value_heads=8, value_dim=64, conv=4)
+    windowed = a_shape(1, h100, _of(Block(count=3, mixer=window, ffn=dense)))
+    linear = a_shape(1, h100, _of(Block(count=3, mixer=state, ffn=dense)))
+
+    lengths = np.array([64.0, 128, 4096, 100000])
+
+    assert memory.cache_bytes(windowed, lengths) == pytest.approx(3 * 2 * 8 * 64 * np.minimum(lengths, 128))
+    assert len(set(memory.cache_bytes(linear, lengths))) == 1
+
+
+@pytest.mark.parametrize("tp", [1, 8])
+def test_every_rank_keeps_the_whole_latent_cache(tp: int, h100: hardware.System) -> None:
+    latent = Latent(heads=128, q_rank=1536, kv_rank=512, nope_dim=128, rope_dim=64, v_dim=128)
+    shape = a_shape(tp, h100, _of(Block(count=61, mixer=latent, ffn=FeedForward(width=1024))))
+
+    assert memory.cache_bytes(shape, np.array(100.0)) == 100 * 61 * 576

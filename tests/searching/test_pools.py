@@ -86,9 +86,7 @@ def _counts(
 ) -> list[tuple[float, float, float]]:
     small, large = source.step.shape.parallel.gpus, sink.step.shape.parallel.gpus
     shape, workload = source.step.shape, problem.workload
-    moved = disaggregated.transfer_seconds(
-        shape.model, shape.dtypes, workload, problem.system.node.inter_bandwidth, min(small, large)
-    )
+    moved = disaggregated.transfer_seconds(shape, workload, problem.system.node.inter_bandwidth, min(small, large))
     rows = []
     for servers in range(1, problem.gpus + 1):
         for count in range(1, problem.gpus + 1):

@@ -15,6 +15,8 @@ from perf_db.errors import PerfDatabaseError
 
 VERBS = {
     "optimize": "a model, some GPUs and an SLA: the best plan, ranked tables, a chart",
+    "recommend": "a load and an SLA: the fewest GPUs that will do, with head-room and alternatives",
+    "support": "models, systems and engines: what is measured, operation by operation",
     "plan": "a DynamoGraphDeploymentRequest file: exactly what the controller would create for it",
     "generate": "a model and some GPUs: manifests of a configuration that fits, without a search",
     "compare": "a saved plan and a run of AIPerf: prediction against measurement",

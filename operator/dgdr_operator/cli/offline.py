@@ -106,6 +106,8 @@ def _workload(asked: Asked) -> dict[str, Any]:
 def unsaid(asked: Asked) -> str:
     """Comments on what was asked and a request has no field for."""
     lost = [f"--prefix {asked.workload.prefix}"] if asked.workload.prefix else []
+    lost += [f"--drafts {asked.workload.drafts}"] if asked.workload.drafts else []
+    lost += [f"--database-mode {asked.database_mode}"] if asked.database_mode != "hybrid" else []
     if asked.targets.e2e is not None and (asked.targets.ttft is not None or asked.targets.itl is not None):
         lost.append("--ttft and --itl beside --request-latency")
     return "".join(f"# {flag}: asked for, but a request cannot say it\n" for flag in lost)

@@ -16,7 +16,6 @@ from estimator.estimates import Outcome
 from estimator.hardware import System
 from perf_db.catalog import Catalog
 
-_MOST_RANKS = 1000
 _PURPOSE = "Find the deployment with the most output tokens per GPU that keeps the latency targets."
 _EXAMPLES = """\
 examples:
@@ -73,8 +72,5 @@ def _save(flags: argparse.Namespace, asked: Asked, outcome: Outcome, system: Sys
 
 def _add_output(parser: Parser) -> None:
     group = parser.add_argument_group("the answer")
-    ranks = options.whole("plan", _MOST_RANKS)
-    group.add_argument("--top", metavar="N", type=ranks, default=5, help="plans to show of each mode (5)")
-    form = options.one_of(("table", "json"))
-    group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
+    question.add_form(group)
     group.add_argument("--save-dir", metavar="DIR", type=Path, help="write manifests, tables and the report there")

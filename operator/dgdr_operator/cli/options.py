@@ -122,6 +122,17 @@ def positive(unit: str, most: float) -> Callable[[str], float]:
     return read
 
 
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a probability from 0 to 1, not {text!r}")
+    return value
+
+
 def one_of(allowed: Sequence[str]) -> Callable[[str], str]:
     """A reader of one of the *allowed* words."""
 

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+from typing import get_args
 
 from dgdr_operator import settings
 from dgdr_operator.cli import options
@@ -12,7 +13,8 @@ from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue, hardware
 from estimator.hardware import System
-from estimator.problem import Problem
+from estimator.model import Model
+from estimator.problem import DatabaseMode, Problem
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, Resolution
 from perf_db.errors import UnknownSystem
@@ -23,12 +25,16 @@ DEFAULT_TTFT = 2000.0
 DEFAULT_ITL = 30.0
 DEFAULT_ISL = 4000
 DEFAULT_OSL = 1000
+DEFAULT_MOST = 512
+DEFAULT_ACCEPTANCE = 0.8
+_MOST_DRAFTS = 16
+_MOST_RANKS = 1000
 _FLAGS = {"e2eLatency": "request-latency", "requestRate": "request-rate", "totalGpus": "total-gpus"}
 
 
-def add_flags(parser: Parser) -> None:
-    """Add the flags that describe a question."""
-    add_hardware(parser)
+def add_flags(parser: Parser, *, budget: bool = True) -> None:
+    """Add the flags that describe a question; *budget*: its GPUs are given, else only how many there may be at most."""
+    add_hardware(parser, budget=budget)
     add_workload(parser)
     _add_targets(parser)
 
@@ -64,25 +70,41 @@ def _asked(flags: argparse.Namespace, problem: Problem, packs: list[Resolution])
         backend_version=problem.backend_version,
         workload=problem.workload,
         targets=problem.targets,
+        database_mode=problem.database_mode,
         packs=tuple(f"{one.pack.system}/{one.pack.backend} {one.pack.version}" for one in packs),
         notes=tuple(one.note for one in packs if one.note),
     )
 
 
-def add_hardware(parser: Parser) -> None:
+def add_form(group: "argparse._ArgumentGroup") -> None:
+    """Add how an answer is shown."""
+    ranks = options.whole("plan", _MOST_RANKS)
+    group.add_argument("--top", metavar="N", type=ranks, default=5, help="plans to show of each mode (5)")
+    form = options.one_of(("table", "json"))
+    group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
+
+
+def add_hardware(parser: Parser, *, budget: bool = True) -> None:
     """Add the flags of what to serve, and on what."""
     group = parser.add_argument_group("what to serve, and on what")
     model = "Hugging Face name, or a directory with its config.json"
     group.add_argument("--model", "--model-path", metavar="NAME", required=True, help=model)
     group.add_argument("--system", metavar="NAME", required=True, help="kind of GPU server: h200_sxm, h100_sxm, ...")
     gpus = options.whole("GPU", MOST_GPUS)
-    group.add_argument("--total-gpus", metavar="N", required=True, type=gpus, help="GPUs there are; never exceeded")
+    if budget:
+        group.add_argument("--total-gpus", metavar="N", required=True, type=gpus, help="GPUs there are; never exceeded")
+    else:
+        most = f"GPUs there may be at most ({DEFAULT_MOST})"
+        group.add_argument("--max-gpus", dest="total_gpus", metavar="N", type=gpus, default=DEFAULT_MOST, help=most)
     engine = options.one_of(BACKENDS)
     group.add_argument(
         "--backend", type=engine, metavar="NAME", default="auto", help=f"{', '.join(BACKENDS)} (auto tries all)"
     )
     version = "version of the measurements (newest; older ones stand in, and it is said)"
     group.add_argument("--backend-version", metavar="V", help=version)
+    mode = options.one_of(get_args(DatabaseMode))
+    modes = "measured: only what was measured; hybrid: also what is transferred or a formula; analytical: formulas only"
+    group.add_argument("--database-mode", type=mode, metavar="MODE", default="hybrid", help=f"{modes} (hybrid)")
     cache = options.one_of(("auto", "bf16", "fp8"))
     group.add_argument("--kv-cache-dtype", type=cache, metavar="TYPE", default="auto", help="auto, bf16 or fp8 (auto)")
 
@@ -95,6 +117,11 @@ def add_workload(parser: Parser) -> None:
     group.add_argument("--osl", metavar="N", type=tokens, default=DEFAULT_OSL, help=f"output tokens ({DEFAULT_OSL})")
     cached = options.whole("token", MOST_TOKENS, least=0)
     group.add_argument("--prefix", metavar="N", type=cached, default=0, help="prompt tokens already cached (0)")
+    drafts = options.whole("token", _MOST_DRAFTS, least=0)
+    drafted = "tokens drafted per iteration by multi-token prediction (0)"
+    group.add_argument("--drafts", "--nextn", metavar="N", type=drafts, default=0, help=drafted)
+    accepted = f"chance that a draft is accepted if the one before it was ({DEFAULT_ACCEPTANCE})"
+    group.add_argument("--acceptance", metavar="P", type=options.probability, default=DEFAULT_ACCEPTANCE, help=accepted)
     load = group.add_mutually_exclusive_group()
     in_flight = options.positive("requests", MOST_MILLISECONDS)
     load.add_argument("--concurrency", metavar="N", type=in_flight, help="requests in flight to serve")
@@ -111,8 +138,9 @@ def _add_targets(parser: Parser) -> None:
 
 
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
+    model = catalogue.load(flags.model)
     return Problem(
-        model=catalogue.load(flags.model),
+        model=model,
         system=_system(flags.system, catalog),
         backend=flags.backend,
         gpus=flags.total_gpus,
@@ -122,13 +150,22 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
             prefix=flags.prefix,
             concurrency=flags.concurrency,
             request_rate=flags.request_rate,
+            drafts=_drafts(flags.drafts, model),
+            acceptance=flags.acceptance,
         ),
         targets=_targets(flags),
         backend_version=_version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
         transfer_bandwidth=_link(settings.read(os.environ)),
+        database_mode=flags.database_mode,
         top=flags.top,
     )
+
+
+def _drafts(asked: int, model: Model) -> int:
+    if asked and not model.nextn:
+        raise UsageError(f"--drafts must be 0: {model.name} has no layers for multi-token prediction")
+    return asked
 
 
 def _link(chosen: Settings) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dgdr_operator.report import chart, figures, ranking
-from dgdr_operator.report.asked import Asked, promises, traffic
+from dgdr_operator.report.asked import Asked, promises, sources, traffic
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
 from estimator.estimates import Estimate, Outcome, Worker
@@ -44,7 +44,7 @@ def question(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], at_mo
     """What was asked and what is known about it; *at_most* is the sign of an upper bound."""
     return [
         ("Asked", [traffic(asked.workload), promises(asked.targets, at_most)]),
-        ("Measured", [", ".join(asked.packs)]),
+        ("Measured", sources(asked)),
         ("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()]),
         ("Notes", list(dict.fromkeys(notes))),
     ]
@@ -141,7 +141,7 @@ def evidence(estimate: Estimate) -> str:
     """Which classes of evidence the step time rests on, largest share first."""
     shares = sorted(estimate.provenance.items(), key=lambda item: -item[1])
     words = [f"{name} {figures.percent(share)}" for name, share in shares if share > _LEAST_SHARE]
-    warning = f" {ranking.DOUBTFUL} treat with care" if figures.is_doubtful(estimate) else ""
+    warning = f" {ranking.DOUBTED} treat with care" if estimate.is_doubtful else ""
     return f"of the step time: {', '.join(words)}{warning}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from dgdr_operator.report import figures
 from dgdr_operator.units import MILLISECOND
 from estimator.model import Model
+from estimator.problem import DatabaseMode
 from estimator.workload import Targets, Workload
 
 
@@ -14,8 +15,8 @@ from estimator.workload import Targets, Workload
 class Asked:
     """One question as the user put it.
 
-    backend: "auto" or an engine; backend_version: None for the newest; packs: names of the measurements used, such
-    as "h200_sxm/vllm 0.12.0"; notes: how names were resolved.
+    backend: "auto" or an engine; backend_version: None for the newest; database_mode: how much must be measured;
+    packs: names of the measurements used, such as "h200_sxm/vllm 0.12.0"; notes: how names were resolved.
     """
 
     model: Model
@@ -25,6 +26,7 @@ class Asked:
     backend_version: str | None
     workload: Workload
     targets: Targets
+    database_mode: DatabaseMode = "hybrid"
     packs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -39,9 +41,12 @@ class Asked:
             "isl": self.workload.isl,
             "osl": self.workload.osl,
             "prefix": self.workload.prefix,
+            "drafts": self.workload.drafts,
+            "acceptance": self.workload.acceptance if self.workload.drafts else None,
             "concurrency": self.workload.concurrency,
             "request_rate": self.workload.request_rate,
             **{f"{name}_ms": None if seconds is None else _exact(seconds) for name, seconds in _targets(self.targets)},
+            "database_mode": self.database_mode,
             "measurements": list(self.packs),
         }
 
@@ -49,12 +54,20 @@ class Asked:
 def traffic(workload: Workload) -> str:
     """The workload in words."""
     prefix = f" ({workload.prefix} of them cached)" if workload.prefix else ""
+    chance = figures.short(workload.acceptance)
+    drafts = f"; {workload.drafts} drafted per iteration, accepted with probability {chance}" if workload.drafts else ""
     load = "as much traffic as the targets allow"
     if workload.concurrency is not None:
         load = f"{figures.short(workload.concurrency)} requests in flight"
     if workload.request_rate is not None:
         load = f"{figures.short(workload.request_rate)} requests/s"
-    return f"{workload.isl} tokens in{prefix}, {workload.osl} out; {load}"
+    return f"{workload.isl} tokens in{prefix}, {workload.osl} out; {load}{drafts}"
+
+
+def sources(asked: Asked) -> list[str]:
+    """Which measurements answer, and how much of the answer must rest on them."""
+    meaning = {"measured": "measured times only", "analytical": "formulas only, no measured times"}
+    return [", ".join(asked.packs), meaning.get(asked.database_mode, "")]
 
 
 def promises(targets: Targets, at_most: str) -> str:

@@ -1,6 +1,7 @@
 """The answer as one JSON document; its keys are part of the command line's contract."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from dgdr_operator.report import figures, refused
@@ -12,8 +13,8 @@ from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
 _MILLISECONDS = frozenset({"ttft", "itl", "e2eLatency"})
 
 
-def feasible(asked: Asked, outcome: Outcome, elapsed: float) -> str:
-    """The document of a search that found something; *elapsed* in seconds."""
+def feasible(asked: Asked, outcome: Outcome, elapsed: float, more: Mapping[str, Any] | None = None) -> str:
+    """The document of a search that found something; *elapsed* in seconds, *more* keys of the verb's own at the end."""
     return _text(
         {
             "request": asked.record() | {"dtypes": dict(outcome.dtypes), "notes": [*asked.notes, *outcome.notes]},
@@ -24,6 +25,7 @@ def feasible(asked: Asked, outcome: Outcome, elapsed: float) -> str:
             "frontier": rows(outcome.frontier),
             "rejections": dict(outcome.rejections),
             "elapsed_seconds": round(elapsed, 6),
+            **(more or {}),
         }
     )
 

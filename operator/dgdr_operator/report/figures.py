@@ -4,9 +4,6 @@ from dgdr_operator.units import GIBIBYTE, MILLISECOND
 from estimator.estimates import Estimate, Worker
 from estimator.parallelism import Parallel
 
-# A plan that rests on more than this share of unmeasured step time is marked wherever it is shown.
-DOUBTFUL_SHARE = 0.20
-DOUBTFUL_CLASSES = frozenset({"transferred", "formula"})
 MISSING = "-"
 # Decimals of a number below each limit: about four digits.
 _DECIMALS = ((100, 2), (1000, 1), (10_000, 0))
@@ -63,16 +60,6 @@ def configuration(estimate: Estimate) -> str:
         return f"agg {split(estimate.workers[0].parallel)} x{estimate.replicas}"
     parts = "+".join(f"{worker.count}{worker.role[0]}:{split(worker.parallel)}" for worker in estimate.workers)
     return f"disagg {parts} x{estimate.replicas}"
-
-
-def doubt(estimate: Estimate) -> float:
-    """Share of the step time that no measurement stands behind."""
-    return sum(share for name, share in estimate.provenance.items() if name in DOUBTFUL_CLASSES)
-
-
-def is_doubtful(estimate: Estimate) -> bool:
-    """Whether the plan rests on too little measurement to be shown without a mark."""
-    return doubt(estimate) > DOUBTFUL_SHARE
 
 
 def memory(estimate: Estimate) -> float:

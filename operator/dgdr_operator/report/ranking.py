@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dgdr_operator.report import figures, grid
 from dgdr_operator.report.grid import Column
 from dgdr_operator.report.paper import Paper
-from estimator.estimates import Estimate, Worker
+from estimator.estimates import DOUBTFUL, DOUBTFUL_SHARE, Estimate, Worker
 
 CHOSEN = "*"
-DOUBTFUL = "!"
+DOUBTED = "!"
 
 Cell = Callable[[Estimate], str]
 
@@ -27,10 +27,10 @@ def table(estimates: Sequence[Estimate], chosen: Estimate | None, paper: Paper) 
 def footnotes(estimates: Sequence[Estimate], chosen: Estimate | None) -> list[str]:
     """What the marks in the tables of *estimates* mean, as far as one of them is there."""
     notes = [f"{CHOSEN} the plan"] if chosen in estimates else []
-    if any(figures.is_doubtful(estimate) for estimate in estimates):
-        share = figures.percent(figures.DOUBTFUL_SHARE)
-        classes = " or ".join(sorted(figures.DOUBTFUL_CLASSES, reverse=True))
-        notes.append(f"{DOUBTFUL} more than {share} of its step time is {classes}, not measured")
+    if any(estimate.is_doubtful for estimate in estimates):
+        share = figures.percent(DOUBTFUL_SHARE)
+        classes = " or ".join(sorted(DOUBTFUL, reverse=True))
+        notes.append(f"{DOUBTED} more than {share} of its step time is {classes}, not measured")
     return notes
 
 
@@ -77,7 +77,7 @@ def _column(
 
 
 def _mark(estimate: Estimate, chosen: Estimate | None) -> str:
-    return (CHOSEN if estimate == chosen else "") + (DOUBTFUL if figures.is_doubtful(estimate) else "")
+    return (CHOSEN if estimate == chosen else "") + (DOUBTED if estimate.is_doubtful else "")
 
 
 def _per_user(estimate: Estimate) -> str:

@@ -36,6 +36,7 @@ def row(estimate: Estimate) -> Row:
         "tokens_per_second_per_user": rounded(estimate.tokens_per_second_per_user),
         "request_rate": rounded(estimate.load.request_rate),
         "memory_gib": rounded(figures.memory(estimate) / GIBIBYTE),
+        "doubtful": estimate.is_doubtful,
         "provenance": {name: rounded(share) for name, share in estimate.provenance.items()},
     }
 
@@ -59,7 +60,7 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _workers(estimate: Estimate) -> Row:
     if estimate.mode == "aggregated":
         (worker,) = estimate.workers
-        return {"batch_size": worker.batch_size, "parallelism": _parallelism(worker.parallel)}
+        return {"batch_size": worker.batch_size, "parallelism": parallelism(worker.parallel)}
     return {role: _pool(estimate.worker(role)) for role in ("prefill", "decode")}
 
 
@@ -67,9 +68,10 @@ def _pool(worker: Worker) -> Row:
     return {
         "workers": worker.count,
         "batch_size": worker.batch_size,
-        "parallelism": _parallelism(worker.parallel),
+        "parallelism": parallelism(worker.parallel),
     }
 
 
-def _parallelism(parallel: Parallel) -> Row:
+def parallelism(parallel: Parallel) -> Row:
+    """Sizes of a worker's parallel groups."""
     return {name: getattr(parallel, name) for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")}
