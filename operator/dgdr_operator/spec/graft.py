@@ -86,8 +86,8 @@ _SHARED = ("eppConfig", "frontendSidecar", "globalDynamoNamespace", "minAvailabl
 _COMPONENT = {
     "v1alpha1": (
         *_SHARED, "annotations", "autoscaling", "checkpoint", "componentType", "dynamoNamespace", "envFromSecret",
-        "envs", "extraPodMetadata", "extraPodSpec", "failover", "gpuMemoryService", "ingress", "labels", "livenessProbe",
-        "readinessProbe", "resources", "serviceName", "sharedMemory", "subComponentType", "volumeMounts",
+        "envs", "extraPodMetadata", "extraPodSpec", "failover", "gpuMemoryService", "ingress", "labels",
+        "livenessProbe", "readinessProbe", "resources", "serviceName", "sharedMemory", "subComponentType", "volumeMounts",
     ),
     "v1beta1": (*_SHARED, "compilationCache", "experimental", "name", "podTemplate", "sharedMemorySize", "type"),
 }  # fmt: skip
