@@ -87,7 +87,8 @@ _COMPONENT = {
     "v1alpha1": (
         *_SHARED, "annotations", "autoscaling", "checkpoint", "componentType", "dynamoNamespace", "envFromSecret",
         "envs", "extraPodMetadata", "extraPodSpec", "failover", "gpuMemoryService", "ingress", "labels",
-        "livenessProbe", "readinessProbe", "resources", "serviceName", "sharedMemory", "subComponentType", "volumeMounts",
+        "livenessProbe", "readinessProbe", "resources", "serviceName", "sharedMemory", "subComponentType",
+        "volumeMounts",
     ),
     "v1beta1": (*_SHARED, "compilationCache", "experimental", "name", "podTemplate", "sharedMemorySize", "type"),
 }  # fmt: skip
