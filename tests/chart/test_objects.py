@@ -45,6 +45,7 @@ def test_every_sample_renders(chart: Chart) -> None:
         assert of_kind(chart.render(values=sample), "Deployment"), sample
 
 
+@pytest.mark.chart
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_every_switch_renders_both_ways(chart: Chart, switch: str) -> None:
     on, off = (chart.render("--set", f"{switch}={value}") for value in ("true", "false"))
@@ -52,6 +53,7 @@ def test_every_switch_renders_both_ways(chart: Chart, switch: str) -> None:
     assert on != off
 
 
+@pytest.mark.chart
 def test_any_two_switches_go_together(chart: Chart) -> None:
     for one, other in itertools.islice(itertools.combinations(SWITCHES, 2), 0, None, 7):
         chart.render("--set", f"{one}=true,{other}=true")

@@ -112,6 +112,7 @@ def test_no_object_in_the_schema_is_open_by_accident(schema: dict[str, Any]) -> 
     assert undecided == []
 
 
+@pytest.mark.chart
 @pytest.mark.parametrize("value", [v for v in LEAVES if v.name not in UNHEARD], ids=lambda value: value.name)
 def test_every_value_makes_a_difference(value: values.Value, chart: Chart, everything: list[Object]) -> None:
     changed = OTHERWISE.get(value.name, f"{value.name}={json.dumps(value.default)}")
