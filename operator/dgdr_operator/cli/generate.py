@@ -114,8 +114,8 @@ def _unestimated(problem: Problem, worker: Worker) -> Estimate:
 
 
 def _summary(problem: Problem, estimate: Estimate, worker: Worker) -> str:
-    memory = worker.memory
+    memory, room = worker.memory, worker.batch_size * worker.parallel.dp
     return (
         f"{figures.configuration(estimate)} with {problem.backend} on {estimate.gpus} of {problem.gpus} GPUs: "
-        f"{figures.gib(memory.weights)} GiB of weights per GPU, cache for {worker.batch_size} requests; not estimated"
+        f"{figures.gib(memory.weights)} GiB of weights per GPU, cache for {room} requests per worker; not estimated"
     )
