@@ -6,16 +6,18 @@ from functools import lru_cache
 
 from dgdr_operator.cli import measurements
 from dgdr_operator.cli.measurements import BadRow, Run
-from estimator import catalogue, hardware, search
+from estimator import catalogue, hardware, quantization, search
 from estimator.errors import EstimatorError
 from estimator.hardware import System
 from estimator.model import Model
+from estimator.quantization import EXPERTS, GEMM
 from estimator.workload import Workload
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError, UnknownSystem
 
 # Mean length over nominal length: the published runs drew every length uniformly from 0.8 to 1.0 of the nominal one.
 LENGTH_RATIO = 0.9
+_BITS = 8
 _FULL_PRECISION = frozenset({"", "bf16", "float16"})
 
 
@@ -60,6 +62,7 @@ class Forecaster:
         self._catalog = catalog
         self._ratio = length_ratio
         self._answer = lru_cache(maxsize=None)(self._uncached)
+        self._published = lru_cache(maxsize=None)(self._stored_as)
         self._model = lru_cache(maxsize=None)(catalogue.load)
         self._system = lru_cache(maxsize=None)(self._facts)
 
@@ -76,9 +79,10 @@ class Forecaster:
         except (EstimatorError, PerfDatabaseError) as refusal:
             return Forecast(reason=str(refusal))
 
-    def _predicted(self, run: Run, model: Model, system: System) -> Forecast:
+    def _predicted(self, run: Run, base: Model, system: System) -> Forecast:
         # An engine nobody knows is refused by the search itself, in its own words.
         served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=0))
+        model, weights = self._weights(base, run)
         estimate = search.predict(
             model,
             system,
@@ -87,12 +91,29 @@ class Forecaster:
             Workload(isl=self._length(run.isl), osl=self._length(run.osl), concurrency=run.concurrency),
             catalog=self._catalog,
             backend_version=self._version(run),
-            weights=weights(run),
+            weights=weights,
             kv_dtype=kv_cache(run),
             max_num_tokens=served.max_num_tokens,
         )
         itl = estimate.latency.itl
         return Forecast(ttft=estimate.latency.ttft + served.stream_interval * (itl or 0.0), itl=itl)
+
+    def _weights(self, base: Model, run: Run) -> tuple[Model, str | None]:
+        """The checkpoint that was served, and the dtype of its weights where the checkpoint does not say.
+
+        The file names a base checkpoint and the type of what was served. Where the checkpoint is of that type it is
+        itself; else a published one of the same shapes and that type; else itself if the width agrees (the file calls
+        every kind of 4-bit float nvfp4); else every matrix in the type named.
+        """
+        label = label_of(run)
+        if label is None or label == main_type(base):
+            return base, None
+        if (published := self._published(run.model, label)) is not None:
+            return published, None
+        return base, (None if width(label) == width(main_type(base)) else label)
+
+    def _stored_as(self, name: str, dtype: str) -> Model | None:
+        return catalogue.stored_as(self._model(name), dtype)
 
     def _facts(self, name: str) -> System:
         known = self._catalog.systems()
@@ -111,8 +132,8 @@ class Forecaster:
         return max(round(nominal * self._ratio), 1)
 
 
-def weights(run: Run) -> str | None:
-    """The dtype of the dense products as served, None for what the checkpoint declares.
+def label_of(run: Run) -> str | None:
+    """The dtype of the weights as the file names it, None where it names none.
 
     The file says fp8 for both kinds: in blocks where the experts' dtype says so, else with the fixed scales that
     ModelOpt exports, the checkpoints these runs served, carry.
@@ -120,6 +141,18 @@ def weights(run: Run) -> str | None:
     if run.weights == "fp8":
         return "fp8_block" if run.experts == "fp8_block" else "fp8_static"
     return run.weights or None
+
+
+def main_type(model: Model) -> str:
+    """The dtype that a checkpoint stores most of its weights in: its experts' where it has any."""
+    declared = quantization.checkpoint(model)
+    return declared.gemm if model.experts is None else declared.experts
+
+
+def width(dtype: str) -> int:
+    """Whole bits per weight of *dtype*, without its scales; 0 for one that does not exist."""
+    known = EXPERTS.get(dtype) or GEMM.get(dtype)
+    return 0 if known is None else int(known.weight_bytes * _BITS)
 
 
 def kv_cache(run: Run) -> str:
