@@ -53,8 +53,8 @@ def started(tmp_path: Path) -> Callable[..., Ran]:
     return run
 
 
-def _graph(estimate: Estimate, **changes: object) -> Mapping[str, Any]:
-    return graph.build(estimate, plans.a_site(**changes)).objects[-1]  # type: ignore[arg-type] -- changes of a site
+def _graph(estimate: Estimate, **changes: Any) -> Mapping[str, Any]:  # noqa: ANN401 -- changes of a site
+    return graph.build(estimate, plans.a_site(**changes)).objects[-1]
 
 
 def _gpus(ran: Ran) -> list[str]:
