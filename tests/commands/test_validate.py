@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dgdr_operator.cli import forecast, measurements
 from dgdr_operator.cli.measurements import ADDED, BadRow, Sheet
+from perf_db.catalog import Catalog
 
 Run = Callable[..., Any]
 HEADER = (
@@ -161,4 +162,21 @@ def test_written_rows_read_back_as_they_were(cells: list[tuple[str, ...]]) -> No
 def test_dtypes_are_those_that_were_served(fields: dict[str, str], weights: str | None, cache: str) -> None:
     run = measurements.run({**dict.fromkeys(measurements.NEEDED, "1"), **fields})
 
-    assert (forecast.weights(run), forecast.kv_cache(run)) == (weights, cache)
+    assert (forecast.label_of(run), forecast.kv_cache(run)) == (weights, cache)
+
+
+@pytest.mark.parametrize(
+    ("model", "dtype", "checkpoint", "asked"),
+    [
+        ("openai/gpt-oss-120b", "nvfp4", "openai/gpt-oss-120b", None),
+        ("moonshotai/Kimi-K2.5", "int4_wo", "moonshotai/Kimi-K2.5", None),
+        ("moonshotai/Kimi-K2.5", "nvfp4", "nvidia/Kimi-K2.5-NVFP4", None),
+        ("deepseek-ai/DeepSeek-R1", "fp8_block", "deepseek-ai/DeepSeek-R1", None),
+        ("Qwen/Qwen3-32B", "fp8_static", "nvidia/Qwen3-32B-FP8", None),
+        ("meta-llama/Llama-2-7b-hf", "fp8_static", "meta-llama/Llama-2-7b-hf", "fp8_static"),
+    ],
+)
+def test_the_checkpoint_that_was_served_is_found(model: str, dtype: str, checkpoint: str, asked: str | None) -> None:
+    served, weights = forecast.Forecaster(Catalog()).checkpoint(model, dtype)
+
+    assert (served.name, weights) == (checkpoint, asked)

@@ -75,14 +75,14 @@ class Forecaster:
 
     def _uncached(self, run: Run) -> Forecast:
         try:
-            return self._predicted(run, self._model(run.model), self._system(run.system))
+            return self._predicted(run, self._system(run.system))
         except (EstimatorError, PerfDatabaseError) as refusal:
             return Forecast(reason=str(refusal))
 
-    def _predicted(self, run: Run, base: Model, system: System) -> Forecast:
+    def _predicted(self, run: Run, system: System) -> Forecast:
         # An engine nobody knows is refused by the search itself, in its own words.
         served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=0))
-        model, weights = self._weights(base, run)
+        model, weights = self.checkpoint(run.model, label_of(run))
         estimate = search.predict(
             model,
             system,
@@ -98,19 +98,18 @@ class Forecaster:
         itl = estimate.latency.itl
         return Forecast(ttft=estimate.latency.ttft + served.stream_interval * (itl or 0.0), itl=itl)
 
-    def _weights(self, base: Model, run: Run) -> tuple[Model, str | None]:
-        """The checkpoint that was served, and the dtype of its weights where the checkpoint does not say.
+    def checkpoint(self, name: str, dtype: str | None) -> tuple[Model, str | None]:
+        """The checkpoint that was served as *name* with weights of *dtype*, and the dtype where it does not say itself.
 
-        The file names a base checkpoint and the type of what was served. Where the checkpoint is of that type it is
-        itself; else a published one of the same shapes and that type; else itself if the width agrees (the file calls
-        every kind of 4-bit float nvfp4); else every matrix in the type named.
+        Where the named checkpoint is of that type it is itself; else a published one of the same shapes and that type;
+        else itself if the width agrees (files call every kind of 4-bit float nvfp4); else every matrix in that type.
         """
-        label = label_of(run)
-        if label is None or label == main_type(base):
+        base = self._model(name)
+        if dtype is None or dtype == main_type(base):
             return base, None
-        if (published := self._published(run.model, label)) is not None:
+        if (published := self._published(name, dtype)) is not None:
             return published, None
-        return base, (None if width(label) == width(main_type(base)) else label)
+        return base, (None if width(dtype) == width(main_type(base)) else dtype)
 
     def _stored_as(self, name: str, dtype: str) -> Model | None:
         return catalogue.stored_as(self._model(name), dtype)
