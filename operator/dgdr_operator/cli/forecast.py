@@ -17,6 +17,8 @@ from perf_db.errors import PerfDatabaseError, UnknownSystem
 
 # Mean length over nominal length: the published runs drew every length uniformly from 0.8 to 1.0 of the nominal one.
 LENGTH_RATIO = 0.9
+ROUNDS = 10
+"""Requests per client of the published runs: ten times as many requests as clients, all clients starting at once."""
 _BITS = 8
 _FULL_PRECISION = frozenset({"", "bf16", "float16"})
 
@@ -37,9 +39,9 @@ class Served:
 # The start-up facts published with the runs: vLLM max-num-batched-tokens 8192; SGLang chunked prefill of a size that
 # differed between runs; TensorRT-LLM max_num_tokens about 20000 without chunking, answers streamed every 20 tokens.
 SERVED: Mapping[str, Served] = {
-    "vllm": Served(max_num_tokens=8192, stream_interval=0),
-    "sglang": Served(max_num_tokens=None, stream_interval=0),
-    "trtllm": Served(max_num_tokens=20000, stream_interval=20),
+    "vllm": Served(max_num_tokens=8192, stream_interval=1),
+    "sglang": Served(max_num_tokens=None, stream_interval=30),
+    "trtllm": Served(max_num_tokens=20000, stream_interval=10),
 }
 
 
@@ -81,7 +83,7 @@ class Forecaster:
 
     def _predicted(self, run: Run, system: System) -> Forecast:
         # An engine nobody knows is refused by the search itself, in its own words.
-        served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=0))
+        served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=1))
         model, weights = self.checkpoint(run.model, label_of(run))
         estimate = search.predict(
             model,
@@ -94,9 +96,9 @@ class Forecaster:
             weights=weights,
             kv_dtype=kv_cache(run),
             max_num_tokens=served.max_num_tokens,
+            rounds=ROUNDS,
         )
-        itl = estimate.latency.itl
-        return Forecast(ttft=estimate.latency.ttft + served.stream_interval * (itl or 0.0), itl=itl)
+        return _as_seen(estimate.latency.ttft, estimate.latency.itl, self._length(run.osl), served.stream_interval)
 
     def checkpoint(self, name: str, dtype: str | None) -> tuple[Model, str | None]:
         """The checkpoint that was served as *name* with weights of *dtype*, and the dtype where it does not say itself.
@@ -129,6 +131,15 @@ class Forecaster:
 
     def _length(self, nominal: int) -> int:
         return max(round(nominal * self._ratio), 1)
+
+
+def _as_seen(ttft: float, itl: float | None, osl: int, interval: int) -> Forecast:
+    """What a client sees of a stream sent *interval* tokens at a time: the first of them comes with the last of its
+    batch, and the time between tokens is what is left over the others."""
+    if itl is None or osl <= interval:
+        return Forecast(ttft=ttft, itl=itl)
+    late = (interval - 1) * itl
+    return Forecast(ttft=ttft + late, itl=itl * (osl - interval) / (osl - 1))
 
 
 def label_of(run: Run) -> str | None:
