@@ -70,7 +70,7 @@ def _no_claim(pod: Tree) -> None:
 
 
 def _other_home(pod: Tree) -> None:
-    _main(pod)["env"] = [{"name": "HF_HOME", "value": "/root/.cache"}]
+    _main(pod)["env"] = [{"name": "HF_HOME", "value": "/opt/elsewhere"}]
 
 
 def _no_device(pod: Tree) -> None:
@@ -111,7 +111,7 @@ def _unpulled(pod: Tree) -> None:
         (_no_shared_memory, "fail", "shared memory", "64 MiB", "sharedMemory.size"),
         (_disk, "warn", "shared memory", "is a disk", "medium: Memory"),
         (_no_claim, "warn", "model cache", "no claim is mounted", "mount a claim"),
-        (_other_home, "fail", "model cache", "HF_HOME is /root/.cache", "/opt/models"),
+        (_other_home, "fail", "model cache", "HF_HOME is /opt/elsewhere", "/opt/models"),
         (_no_device, "fail", "RDMA", "asks for no RDMA device", "rdma/ib"),
         (_only_tcp, "fail", "RDMA", "UCX_TLS=tcp,cuda_copy", "rc_x"),
         (_no_lock, "warn", "RDMA", "may not lock memory", "IPC_LOCK"),
