@@ -29,7 +29,7 @@ def plan(saved: Path) -> dict[str, Any]:
 
 
 def _measured(plan: dict[str, Any], **changes: float) -> dict[str, Any]:
-    """AIPerf's summary of a run that went exactly as planned, with *changes*."""
+    """AIPerf's summary (as version 0.13 writes it) of a run that went exactly as planned, with *changes*."""
     averages = {
         "time_to_first_token": plan["ttft_ms"],
         "inter_token_latency": plan["itl_ms"],
@@ -55,6 +55,8 @@ def _write(folder: Path, summary: dict[str, Any]) -> Path:
     place = folder / "artifacts" / "qwen-chat-concurrency80"
     place.mkdir(parents=True)
     (place / "profile_export_aiperf.json").write_text(json.dumps(summary))
+    (place / "phases" / "warmup").mkdir(parents=True)
+    (place / "phases" / "warmup" / "profile_export_aiperf.json").write_text("{}")
     return folder
 
 

@@ -15,6 +15,9 @@ from dgdr_operator.report import choices, comparison, measured
 from dgdr_operator.report.measured import Measured
 
 _JSON, _CSV = "profile_export_aiperf.json", "profile_export_aiperf.csv"
+_PHASES = "phases"
+"""The folder in which AIPerf keeps a summary of the warm-up and of each other phase, beside the run's own."""
+
 _PURPOSE = "Compare what was predicted for a plan with what AIPerf measured on it."
 _EXAMPLES = """\
 examples:
@@ -72,7 +75,7 @@ def _averages(path: Path) -> Measured:
 
 def _summary(folder: Path) -> Path:
     for name in (_JSON, _CSV):
-        found = sorted(folder.rglob(name))
+        found = sorted(path for path in folder.rglob(name) if _PHASES not in path.relative_to(folder).parts)
         if len(found) > 1:
             where = ", ".join(str(path.parent) for path in found[:3])
             raise UsageError(f"{folder} holds {len(found)} runs ({where}, ...): name one of them")
