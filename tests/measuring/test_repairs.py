@@ -209,10 +209,9 @@ def test_the_only_gemm_tables_replaced_are_vllms_block_scaled_fp8(catalog: Catal
     older = {(f"{system}/vllm-0.12.0", f"{system}/sglang-0.5.6.post2") for system in ("h100_sxm", "h200_sxm")}
     deep_gemm = ("b200_sxm", "b300_sxm", "gb200", "gb300", "h100_sxm", "h200_sxm")
     newer = {(f"{system}/vllm-0.24.0", f"{system}/sglang-0.5.14") for system in deep_gemm}
-    lent = {(f"{system}/vllm-0.19.0", f"{system}/sglang-0.5.14") for system in ("b200_sxm", "h200_sxm")}
     without_deep_gemm = {("l40s/vllm-0.24.0", "l40s/trtllm-1.3.0rc20")}
 
-    assert replaced == {(pack, "fp8_block", donor) for pack, donor in older | newer | lent | without_deep_gemm}
+    assert replaced == {(pack, "fp8_block", donor) for pack, donor in older | newer | without_deep_gemm}
 
 
 @pytest.mark.parametrize(
