@@ -34,7 +34,14 @@ check: $(VENV)/test.stamp  ## format, lint, types, walls between the rooms, and 
 e2e: $(VENV)/test.stamp  ## build a real control plane (needs Go) and run the controller against it
 	$(BIN)/python e2e/controlplane/build.py
 	$(BIN)/python -m e2e.helm
-	$(BIN)/python -m pytest e2e
+	$(BIN)/python -m pytest e2e -m "not node"
+
+.PHONY: e2e-cluster
+e2e-cluster: $(VENV)/test.stamp  ## install the chart on a node of our own and run real pods (needs Go, root, and Debian packages that it names)
+	$(BIN)/python -m e2e.node.tools
+	$(BIN)/python e2e/controlplane/build.py --node
+	$(BIN)/python -m e2e.helm
+	$(BIN)/python -m pytest e2e/node
 
 .PHONY: bench
 bench: $(VENV)/test.stamp  ## how fast a search is
@@ -54,8 +61,12 @@ wheel: $(VENV)/dev.stamp  ## build the wheel into ./dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 .PHONY: image
-image:  ## build the container image (needs Docker); BASE=... picks another base
-	docker build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+image: $(VENV)/test.stamp  ## build the container image with Docker, or buildah where Docker does not answer; BASE=... picks a base
+	@if docker info >/dev/null 2>&1; then \
+	    docker build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .; \
+	else \
+	    $(BIN)/python -m e2e.node.image --tag $(IMAGE) $(if $(BASE),--base $(BASE)); \
+	fi
 
 .PHONY: chart
 chart: $(VENV)/test.stamp  ## build Helm (needs Go), then lint, render and test the chart
