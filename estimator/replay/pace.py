@@ -14,7 +14,7 @@ class Pace:
     """How long the iterations of one attention rank take.
 
     decode: seconds by sequences; mixed: seconds by prompt tokens and sequences beside them, both over arrays, shapes
-    broadcast; tokens: the most prompt tokens of an iteration. Every value is asked for once, a row at a time.
+    broadcast; tokens: prompt tokens of an iteration up to which whole rows are remembered.
     """
 
     def __init__(
@@ -33,6 +33,8 @@ class Pace:
 
     def mixed(self, tokens: int, sequences: int) -> float:
         """Seconds of an iteration with *tokens* of prompts beside *sequences*."""
+        if tokens > self._tokens[-2]:
+            return float(self._mixed(np.asarray(float(tokens)), np.asarray(float(sequences))))
         row = self._rows.get(sequences)
         if row is None:
             values = self._mixed(self._tokens, np.full_like(self._tokens, sequences))

@@ -21,6 +21,7 @@ VERBS = {
     "generate": "a model and some GPUs: manifests of a configuration that fits, without a search",
     "compare": "a saved plan and a run of AIPerf: prediction against measurement",
     "doctor": "a deployment: is RDMA active, is everything mounted, what to change",
+    "simulate": "a deployment and its traffic: what every request meets, as percentiles",
     "validate": "measured runs: how far the predictions are from them",
     "perfdb": "the measurements: which there are, where they come from, what was repaired",
 }
