@@ -62,7 +62,7 @@ def test_the_output_keeps_rows_and_columns_in_place(dgdr: Run, runs: Path, tmp_p
     after = _rows(tmp_path / "out.csv")
 
     assert [row[: len(before[0])] for row in after] == before
-    assert tuple(after[0][-3:]) == ADDED
+    assert tuple(after[0][-len(ADDED) :]) == ADDED
 
 
 def test_a_row_has_predictions_or_a_reason(dgdr: Run, runs: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_whatever_a_row_holds_it_is_a_run_or_a_bad_row(record: dict[str, str]) -
 def test_written_rows_read_back_as_they_were(cells: list[tuple[str, ...]]) -> None:
     sheet, file = Sheet(header=("x", "y", "z"), rows=tuple(cells)), io.StringIO(newline="")
 
-    measurements.write(file, sheet, [("1", "2", "")] * len(cells))
+    measurements.write(file, sheet, [tuple(measurements.ADDED)] * len(cells))
     file.seek(0)
 
     assert [tuple(row[:3]) for row in csv.reader(file)][1:] == list(cells)
@@ -180,3 +180,29 @@ def test_the_checkpoint_that_was_served_is_found(model: str, dtype: str, checkpo
     served, weights = forecast.Forecaster(Catalog()).checkpoint(model, dtype)
 
     assert (served.name, weights) == (checkpoint, asked)
+
+
+IMPOSSIBLE = "f,vllm,0.12.0,Qwen/Qwen3-32B-FP8,h200_sxm,8000,2,100000,1,,fp8,50,5,,"
+"""A hundred thousand prompts of 8000 tokens answered twenty times a second by one GPU."""
+
+
+def test_a_row_beyond_the_peak_of_its_gpus_is_named_and_scored_apart(dgdr: Run, runs: Path) -> None:
+    with runs.open("a") as file:
+        file.write(f"{IMPOSSIBLE}\n")
+
+    text = dgdr("validate", "--measurements", str(runs)).out
+    counts = {}
+    for line in text.splitlines():
+        if line.startswith(("all rows ", "without ")) and len(cells := line.split()) > 9:
+            counts[" ".join(cells[:-9])] = counts.get(" ".join(cells[:-9]), cells[-9])
+
+    assert "impossible as labelled: 1 of Qwen/Qwen3-32B-FP8 on h200_sxm, vllm (f)" in " ".join(text.split())
+    assert (counts["all rows"], counts["without impossible"]) == ("3", "2")
+
+
+def test_predicted_throughput_is_what_clients_of_such_a_run_receive(dgdr: Run, runs: Path, tmp_path: Path) -> None:
+    dgdr("validate", "--measurements", str(runs), "--output", str(tmp_path / "out.csv"))
+    first = next(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    steady = 14 / (float(first["predicted_itl_ms"]) / 1000)
+
+    assert 0.7 * steady < float(first["predicted_tokens_per_second"]) < steady

@@ -1,17 +1,19 @@
 """One measured run predicted the way it was served: engine settings and the client's view are those of the run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dgdr_operator.cli import measurements
 from dgdr_operator.cli.measurements import BadRow, Run
-from estimator import catalogue, hardware, quantization, search
+from estimator import catalogue, floor, hardware, quantization, search
 from estimator.errors import EstimatorError
 from estimator.hardware import System
 from estimator.model import Model
+from estimator.parallelism import Parallel
+from estimator.problem import Problem
 from estimator.quantization import EXPERTS, GEMM
-from estimator.workload import Workload
+from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError, UnknownSystem
 
@@ -49,11 +51,14 @@ SERVED: Mapping[str, Served] = {
 class Forecast:
     """What is predicted for a run, seconds, or the reason why nothing is (then both are None).
 
-    ttft as the client of that run saw it; itl None for a single output token.
+    ttft as the client of that run saw it; itl None for a single output token; throughput: output tokens per second of
+    the whole deployment; doubtful: more than a little of the step time is not measured.
     """
 
     ttft: float | None = None
     itl: float | None = None
+    throughput: float | None = None
+    doubtful: bool = False
     reason: str = ""
 
 
@@ -67,6 +72,7 @@ class Forecaster:
         self._published = lru_cache(maxsize=None)(self._stored_as)
         self._model = lru_cache(maxsize=None)(catalogue.load)
         self._system = lru_cache(maxsize=None)(self._facts)
+        self._prompt = lru_cache(maxsize=None)(self._prompt_seconds)
 
     def of(self, record: Mapping[str, str]) -> Forecast:
         """The forecast for one row of the file; never raises for what a row may hold."""
@@ -98,7 +104,29 @@ class Forecaster:
             max_num_tokens=served.max_num_tokens,
             rounds=ROUNDS,
         )
-        return _as_seen(estimate.latency.ttft, estimate.latency.itl, self._length(run.osl), served.stream_interval)
+        seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, self._length(run.osl), served.stream_interval)
+        return replace(seen, throughput=estimate.load.tokens_per_second, doubtful=estimate.is_doubtful)
+
+    def arithmetic(self, run: Run, rate: float) -> float:
+        """Share of its GPUs' peak arithmetic that prompts alone take at *rate* requests per second; above 1 the run
+        was not what its row says. Raises what the catalogue and the data types refuse."""
+        return rate * self._prompt(
+            run.backend, run.model, run.system, run.parallel, run.isl, label_of(run), kv_cache(run)
+        )
+
+    def _prompt_seconds(
+        self, backend: str, model: str, system: str, parallel: Parallel, isl: int, dtype: str | None, kv: str
+    ) -> float:
+        """Seconds at the peak rate that a prompt costs every GPU of the deployment."""
+        checkpoint, weights = self.checkpoint(model, dtype)
+        workload = Workload(isl=self._length(isl), osl=1)
+        problem = Problem(
+            model=checkpoint, system=self._system(system), backend=backend, gpus=parallel.gpus, workload=workload,
+            targets=Targets(), kv_dtype=kv,
+        )  # fmt: skip
+        shape = floor.served(problem, parallel, weights)
+        least = floor.of_iteration(shape, workload, "prefill", float(workload.isl), 0.0)
+        return least.computing / parallel.dp / parallel.pp
 
     def checkpoint(self, name: str, dtype: str | None) -> tuple[Model, str | None]:
         """The checkpoint that was served as *name* with weights of *dtype*, and the dtype where it does not say itself.
@@ -128,6 +156,10 @@ class Forecaster:
             return self._catalog.resolve(run.system, run.backend, run.backend_version).pack.version
         except PerfDatabaseError:
             return None
+
+    def output(self, run: Run) -> int:
+        """Output tokens of the mean request."""
+        return self._length(run.osl)
 
     def _length(self, nominal: int) -> int:
         return max(round(nominal * self._ratio), 1)
