@@ -50,8 +50,15 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
         rejections=choice.rejections(field),
         considered=len(field),
         dtypes=dtypes.words(),
-        notes=tuple(filter(None, (note, _doubt(best)))),
+        notes=tuple(filter(None, (note, _doubt(best), _replicas(problem)))),
     )
+
+
+def _replicas(problem: Problem) -> str:
+    """What to say of copies of experts, which manifests do not ask for yet."""
+    if not problem.balanced:
+        return ""
+    return "experts spread beyond a node are priced with copies of the busy ones (EPLB): start the engine with it"
 
 
 def _doubt(best: Estimate) -> str:
@@ -154,7 +161,14 @@ def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]
     """Every worker shape within the budget, whether or not it fits its GPUs."""
     engine, model, system = registry.engine(problem.backend), problem.model, problem.system
     return [
-        Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+        Shape(
+            model=model,
+            parallel=parallel,
+            dtypes=dtypes,
+            engine=engine,
+            system=system,
+            balanced=problem.balanced,
+        )
         for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
     ]
 

@@ -122,6 +122,8 @@ def add_workload(parser: Parser) -> None:
     group.add_argument("--drafts", "--nextn", metavar="N", type=drafts, default=0, help=drafted)
     accepted = f"chance that a draft is accepted if the one before it was ({DEFAULT_ACCEPTANCE})"
     group.add_argument("--acceptance", metavar="P", type=options.probability, default=DEFAULT_ACCEPTANCE, help=accepted)
+    copies = "price experts that spread beyond a node with copies of the busy ones"
+    group.add_argument("--eplb", action="store_true", help=copies)
     load = group.add_mutually_exclusive_group()
     in_flight = options.positive("requests", MOST_MILLISECONDS)
     load.add_argument("--concurrency", metavar="N", type=in_flight, help="requests in flight to serve")
@@ -158,6 +160,7 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
         transfer_bandwidth=_link(settings.read(os.environ)),
         database_mode=flags.database_mode,
+        balanced=flags.eplb,
         top=flags.top,
     )
 
