@@ -37,7 +37,12 @@ class Pace:
             return float(self._mixed(np.asarray(float(tokens)), np.asarray(float(sequences))))
         row = self._rows.get(sequences)
         if row is None:
-            values = self._mixed(self._tokens, np.full_like(self._tokens, sequences))
-            row = self._rows[sequences] = values.tolist()
+            row = self._rows[sequences] = self._row(sequences)
         at, beyond = divmod(tokens, _GRID)
         return row[at] + (row[at + 1] - row[at]) * beyond / _GRID
+
+    def _row(self, sequences: int) -> list[float]:
+        """Seconds at every point of the grid; the price of no tokens, which nobody pays, continues the first line."""
+        row: list[float] = self._mixed(self._tokens, np.full_like(self._tokens, sequences)).tolist()
+        row[0] -= (row[1] - row[0]) / (_GRID - 1)
+        return row
