@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.backends.engine import Policy
 from estimator.errors import InvalidWorkload
 from estimator.replay import Rules, Stage, Traffic, play
 from tests.simulating.plodding import Plodder
 
-POLICIES = ("decode_first", "prompt_only", "whole_prompts")
+POLICIES: tuple[Policy, ...] = ("decode_first", "prompt_only", "whole_prompts")
 Ranks = Callable[..., Stage]
 
 rules = st.builds(Rules, policy=st.sampled_from(POLICIES), budget=st.integers(64, 600), seats=st.integers(1, 8))
@@ -50,9 +51,9 @@ def test_nobody_is_answered_before_the_work_is_done(round_numbers: Ranks, rules:
 
 @given(traffic=traffics(), policy=st.sampled_from(POLICIES), reserve=st.sampled_from([0.0, 0.5, 1.0]))
 def test_a_tight_cache_delays_and_loses_nobody(
-    round_numbers: Ranks, traffic: Traffic, policy: str, reserve: float
+    round_numbers: Ranks, traffic: Traffic, policy: Policy, reserve: float
 ) -> None:
-    tight = Rules(policy=policy, budget=512, seats=64, capacity=560, reserve=reserve)  # type: ignore[arg-type]
+    tight = Rules(policy=policy, budget=512, seats=64, capacity=560, reserve=reserve)
 
     played = play([round_numbers(tight)], traffic)
 
