@@ -52,6 +52,11 @@ matrix: $(VENV)/run.stamp  ## write docs/support-matrix.md: how well each model,
 	$(BIN)/dgdr support --matrix > docs/support-matrix.tmp
 	mv docs/support-matrix.tmp docs/support-matrix.md
 
+.PHONY: accuracy
+accuracy: $(VENV)/run.stamp  ## write docs/accuracy.md from the stored calibration (dgdr calibrate stores a new one)
+	$(BIN)/dgdr calibrate --page > docs/accuracy.tmp
+	mv docs/accuracy.tmp docs/accuracy.md
+
 .PHONY: lock
 lock: $(VENV)/dev.stamp  ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade looks for newer versions)
 	$(BIN)/python requirements/lock.py $(UPGRADE)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,13 +192,10 @@ def test_a_row_beyond_the_peak_of_its_gpus_is_named_and_scored_apart(dgdr: Run, 
         file.write(f"{IMPOSSIBLE}\n")
 
     text = dgdr("validate", "--measurements", str(runs)).out
-    counts = {}
-    for line in text.splitlines():
-        if line.startswith(("all rows ", "without ")) and len(cells := line.split()) > 9:
-            counts[" ".join(cells[:-9])] = counts.get(" ".join(cells[:-9]), cells[-9])
+    counts = re.findall(r"^(all rows|without impossible) +(\d+) ", text, re.MULTILINE)
 
     assert "impossible as labelled: 1 of Qwen/Qwen3-32B-FP8 on h200_sxm, vllm (f)" in " ".join(text.split())
-    assert (counts["all rows"], counts["without impossible"]) == ("3", "2")
+    assert counts[:2] == [("all rows", "3"), ("without impossible", "2")]
 
 
 def test_predicted_throughput_is_what_clients_of_such_a_run_receive(dgdr: Run, runs: Path, tmp_path: Path) -> None:

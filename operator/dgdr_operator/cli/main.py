@@ -23,6 +23,8 @@ VERBS = {
     "doctor": "a deployment: is RDMA active, is everything mounted, what to change",
     "simulate": "a deployment and its traffic: what every request meets, as percentiles",
     "validate": "measured runs: how far the predictions are from them",
+    "calibrate": "measured runs: learn how far to believe a prediction",
+    "estimate": "one configuration: where its time goes, and how far to believe that",
     "perfdb": "the measurements: which there are, where they come from, what was repaired",
 }
 _CRASH = 1

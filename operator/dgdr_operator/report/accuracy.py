@@ -1,8 +1,8 @@
 """Measured runs beside their predictions: which groups they form, and how far each group is off."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -72,13 +72,34 @@ def possible(pairs: Sequence[Pair], most: float = IMPOSSIBLE) -> list[Pair]:
     return [pair for pair in pairs if pair.arithmetic <= most]
 
 
-def rows(pairs: Sequence[Pair], grouping: str) -> dict[str, Row]:
-    """Group -> its standing in every metric, in alphabetical order."""
+def members(pairs: Sequence[Pair], grouping: str) -> dict[str, list[Pair]]:
+    """Group -> its pairs, groups in alphabetical order."""
     key = GROUPINGS[grouping]
-    members: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        members.setdefault(key(pair), []).append(pair)
-    return {group: {metric: standing(members[group], metric) for metric in METRICS} for group in sorted(members)}
+    found: dict[str, list[Pair]] = {}
+    for pair in sorted(pairs, key=key):
+        found.setdefault(key(pair), []).append(pair)
+    return found
+
+
+def rows(pairs: Sequence[Pair], grouping: str) -> dict[str, Row]:
+    """Group -> its standing in every metric."""
+    return {
+        group: {metric: standing(inside, metric) for metric in METRICS}
+        for group, inside in members(pairs, grouping).items()
+    }
+
+
+def shares(groups: Mapping[str, Sequence[Pair]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The standing of every group as plain numbers: what is stored."""
+    return {
+        group: {metric: _plain(found) for metric in METRICS if (found := standing(inside, metric)) is not None}
+        for group, inside in groups.items()
+    }
+
+
+def _plain(found: Standing) -> dict[str, Any]:
+    spread = {} if found.spread is None else {"mean_90": found.spread.mean, "median_90": found.spread.median}
+    return asdict(found.score) | spread
 
 
 def standing(pairs: Sequence[Pair], metric: Metric) -> Standing | None:
