@@ -114,3 +114,11 @@ async def test_a_question_nobody_waits_for_is_not_computed() -> None:
 
     assert key == KEY
     assert isinstance(answer, Planned)
+
+
+async def test_a_process_may_be_ended_before_it_has_started() -> None:
+    slot = Slot(60.0, errands.plans)
+
+    slot.close()
+
+    assert isinstance(await Slot(60.0, errands.plans).answer(job("a")), Planned)
