@@ -117,8 +117,10 @@ async def test_a_question_nobody_waits_for_is_not_computed() -> None:
 
 
 async def test_a_process_may_be_ended_before_it_has_started() -> None:
-    slot = Slot(60.0, errands.plans)
+    hasty, patient = Slot(60.0, errands.plans), Slot(60.0, errands.plans)
 
-    slot.close()
+    hasty.close()
+    answer = await patient.answer(job("a"))
+    patient.close()
 
-    assert isinstance(await Slot(60.0, errands.plans).answer(job("a")), Planned)
+    assert isinstance(answer, Planned)
