@@ -35,15 +35,17 @@ class Request:
     """One request on its way: times in seconds (nan: not yet), lengths in tokens.
 
     left: prompt tokens still to be computed here; size: tokens that its cache holds when decoding begins;
-    turns: decode iterations still to come when decoding begins; finish: the scheduler's turn at which it ends.
+    turns: decode iterations still to come when decoding begins; finish: the scheduler's turn at which it ends;
+    surcharge: seconds that each of its prompt tokens takes beyond the price of a prompt of mean length.
     """
 
-    __slots__ = ("done", "finish", "first", "left", "number", "osl", "prompt", "sent", "size", "turns")
+    __slots__ = ("done", "finish", "first", "left", "number", "osl", "prompt", "sent", "size", "surcharge", "turns")
 
     def __init__(self, number: int, prompt: int, osl: int) -> None:
         self.number, self.prompt, self.osl = number, prompt, osl
         self.sent = self.first = self.done = math.nan
         self.left = self.size = self.turns = self.finish = 0
+        self.surcharge = 0.0
 
 
 class Scheduler:
@@ -100,6 +102,7 @@ class Scheduler:
         self._began, self._turns = now, 1
         if self._chunks:
             self._seconds = self._pace.mixed(sum(tokens for _, tokens in self._chunks), sequences)
+            self._seconds += sum(tokens * request.surcharge for request, tokens in self._chunks)
         elif sequences:
             self._seconds, self._turns = self._pace.decode(sequences), self._undisturbed()
         else:

@@ -1,18 +1,23 @@
 """The ranks that a request passes: whole workers, or prefill workers and then decode workers."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from estimator import disaggregated, memory
 from estimator.errors import InvalidWorkload
-from estimator.ops import Array
+from estimator.ops import Array, Counts
+from estimator.pricing import Prices
 from estimator.replay.pace import Pace
 from estimator.replay.scheduler import Request, Rules, Scheduler
 from estimator.replay.traffic import Traffic
 from estimator.step import Step
 from estimator.workload import Workload
+
+_LENGTHS = 8
+"""Prompt lengths at which prompts are priced on their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +25,8 @@ class Stage:
     """Ranks that do the same: the schedulers of all workers of one kind.
 
     delay: seconds before a request gets here; prefills, decodes: what happens here; prefix: prompt tokens whose keys
-    and values are cached already.
+    and values are cached already; surcharge: seconds by which a token of a prompt of some length is dearer than the
+    pace has it (below zero: cheaper).
     """
 
     rules: Rules
@@ -30,6 +36,7 @@ class Stage:
     prefills: bool = True
     decodes: bool = True
     prefix: int = 0
+    surcharge: Callable[[int], float] | None = None
 
     def schedulers(self) -> tuple[Scheduler, ...]:
         """The ranks, empty."""
@@ -40,6 +47,7 @@ class Stage:
         prompt was computed elsewhere, with the first decode iteration."""
         request.size = max(request.prompt - self.prefix, 1)
         request.left = request.size if self.prefills else 0
+        request.surcharge = self.surcharge(request.prompt) if self.surcharge else 0.0
         iterations = math.ceil((request.osl - 1) / self.rules.accepted) + (not self.prefills)
         request.turns = iterations if self.decodes else 0
 
@@ -104,6 +112,23 @@ def pools(
             prefix=workload.prefix,
         ),
     )
+
+
+def surcharge(step: Step, prices: Prices, workload: Workload, isl: Counts) -> Callable[[int], float]:
+    """Seconds by which a token of a prompt of some length is dearer than *step*, priced for the mean length, has it.
+
+    Attention grows with the square of a prompt's length, so that per token the difference is nearly a straight line.
+    """
+    lengths = np.unique(np.geomspace(isl.min(), isl.max(), _LENGTHS).round().astype(int))
+    per_token = [_dearer(step, prices, replace(workload, isl=int(length))) for length in lengths]
+    return lambda length: float(np.interp(length, lengths, per_token))
+
+
+def _dearer(step: Step, prices: Prices, workload: Workload) -> float:
+    prefix = min(workload.prefix, workload.isl - 1)
+    own = Step(step.shape, prices, replace(workload, prefix=prefix))
+    tokens, nobody = np.asarray(float(workload.isl - prefix)), np.asarray(0.0)
+    return float(own.mixed(tokens, nobody) - step.mixed(tokens, nobody)) / float(tokens)
 
 
 def _pace(step: Step, tokens: int) -> Pace:

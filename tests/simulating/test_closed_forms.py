@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from estimator import aggregated, disaggregated
+from estimator import aggregated, disaggregated, hardware
 from estimator.parallelism import Parallel
+from estimator.pricing import Prices
 from estimator.replay import Played, Traffic, play, stages, traffic
 from estimator.step import Step
 from estimator.workload import Workload
+from perf_db.catalog import Catalog
 
 Priced = Callable[[str, str, Parallel, Workload], Step]
 
@@ -138,6 +140,26 @@ def test_a_lone_request_passes_both_pools_in_the_time_of_its_terms(priced: Price
     expected = prefill.shape.engine.host.frontend + worker.seconds + moved + first
     assert played.ttft[0] == pytest.approx(expected, rel=0.01)
     assert played.itl[0] == pytest.approx(first, rel=1e-6)
+
+
+@pytest.mark.parametrize("isl", [300, 2000, 30_000])
+def test_a_prompt_of_any_length_takes_what_a_prompt_of_that_length_takes(
+    shipped: Catalog, priced: Priced, isl: int
+) -> None:
+    prices = Prices(
+        shipped,
+        shipped.resolve("h200_sxm", "trtllm", "1.2.0rc5").pack,
+        hardware.system("h200_sxm", shipped.systems()["h200_sxm"]),
+    )
+    usual, own = Workload(isl=4000, osl=500), Workload(isl=isl, osl=500)
+    step, lengths = priced("trtllm", DENSE, Parallel(tp=2), usual), np.array([100, 40_000])
+    stage = replace(stages.whole(step, usual, 1), surcharge=stages.surcharge(step, prices, usual, lengths), delay=0.0)
+
+    played = play([stage], Traffic(isl=np.array([isl]), osl=np.array([1]), clients=1))
+
+    alone = priced("trtllm", DENSE, Parallel(tp=2), own).mixed(np.asarray(float(isl)), np.asarray(0.0))
+    # Between the lengths that are priced the line is straight, and attention is not quite.
+    assert played.ttft[0] == pytest.approx(float(alone), rel=0.03)
 
 
 def test_a_second_prefill_worker_shortens_the_wait_and_leaves_decoding_alone(

@@ -72,7 +72,7 @@ def run(flags: argparse.Namespace) -> int:
     coming = _traffic(flags)
     catalog = Catalog()
     _, problem = question.unpriced(flags, catalog)
-    # Iterations are priced for the mean lengths of what really comes.
+    # Decode iterations are priced for the mean lengths of what really comes, prompts by their own.
     problem = replace(problem, workload=_mean(problem.workload, coming))
     _check_lengths(problem, coming)
     ground = _ground(problem, catalog)
@@ -164,6 +164,7 @@ def _workers(flags: argparse.Namespace, ground: _Ground, coming: Traffic) -> _Fl
     batch = _batch(coming, copies * parallel.dp)
     budget = flags.max_num_tokens or step.shape.engine.token_budget(int(coming.isl.max()), batch)
     stage = stages.whole(step, ground.problem.workload, batch, replicas=copies, budget=budget)
+    stage = _by_length(ground, step, stage, coming)
     return _Fleet(stages=(stage,), name=f"agg {figures.split(parallel)} x{copies}", gpus=copies * parallel.gpus)
 
 
@@ -179,10 +180,17 @@ def _pools(flags: argparse.Namespace, ground: _Ground, coming: Traffic) -> _Flee
     sources, sinks = flags.prefill_workers, flags.decode_workers
     batch = _batch(coming, sinks * decode.shape.parallel.dp)
     link = problem.transfer_bandwidth or problem.system.node.inter_bandwidth
-    pair = stages.pools((prefill, sources), (decode, sinks), problem.workload, requests=batch, bandwidth=link)
+    first, second = stages.pools((prefill, sources), (decode, sinks), problem.workload, requests=batch, bandwidth=link)
     feeding, receiving = prefill.shape.parallel, decode.shape.parallel
     name = f"disagg {sources}p:{figures.split(feeding)}+{sinks}d:{figures.split(receiving)}"
-    return _Fleet(stages=pair, name=name, gpus=sources * feeding.gpus + sinks * receiving.gpus)
+    first = _by_length(ground, prefill, first, coming)
+    return _Fleet(stages=(first, second), name=name, gpus=sources * feeding.gpus + sinks * receiving.gpus)
+
+
+def _by_length(ground: _Ground, step: Step, stage: Stage, coming: Traffic) -> Stage:
+    """The stage with prompts priced by their own lengths."""
+    dearer = stages.surcharge(step, ground.prices, ground.problem.workload, coming.isl)
+    return replace(stage, surcharge=dearer)
 
 
 def _pooled(flags: argparse.Namespace) -> bool:
