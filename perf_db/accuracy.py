@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ Errors = Mapping[str, Mapping[str, Mapping[str, Any]]]
 class Band:
     """Measured over predicted lies between *low* and *high* with 90 % probability.
 
-    rows, groups: how many it was learned from; coverage: share of rows inside when their group was not learned from.
+    rows, groups: how many it was learned from; coverage: share of rows inside when their group was not learned from;
+    without_model, without_system: the same with whole models and whole systems left out, None where there is only one.
     """
 
     low: float
@@ -25,12 +26,12 @@ class Band:
     rows: int
     groups: int
     coverage: float
+    without_model: float | None = None
+    without_system: float | None = None
 
     def widened(self, factor: float) -> "Band":
         """The band whose ends are *factor* times as far from 1 as these, counted in powers."""
-        return Band(
-            low=self.low**factor, high=self.high**factor, rows=self.rows, groups=self.groups, coverage=self.coverage
-        )
+        return replace(self, low=self.low**factor, high=self.high**factor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

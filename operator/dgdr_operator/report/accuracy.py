@@ -114,8 +114,8 @@ def standing(pairs: Sequence[Pair], metric: Metric) -> Standing | None:
     return Standing(score=found, spread=scores_spread.spread(list(sizes.values())))
 
 
-def residuals(pairs: Sequence[Pair], metric: Metric) -> Residuals:
-    """Logarithms of measured over predicted, with their groups."""
-    known = [(both, pair.experience) for pair in pairs if (both := pair.of(metric)) is not None]
+def residuals(pairs: Sequence[Pair], metric: Metric, by: Callable[[Pair], str] | None = None) -> Residuals:
+    """Logarithms of measured over predicted, with their groups: models on systems, or what *by* says."""
+    known = [(both, by(pair) if by else pair.experience) for pair in pairs if (both := pair.of(metric)) is not None]
     logs = np.log(np.array([truth / predicted for (predicted, truth), _ in known], dtype=float))
     return Residuals(logs=logs, groups=tuple(group for _, group in known))

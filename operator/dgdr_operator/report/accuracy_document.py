@@ -36,8 +36,8 @@ def _head(stored: Accuracy) -> Iterator[str]:
     yield ""
     yield "Written by `dgdr calibrate --page` from `perf_db/packs/accuracy.json`; do not edit."
     yield ""
-    yield f"Measured runs: {stored.source} (SHA-256 `{stored.sha256[:12]}`),"
-    yield f"read on {stored.date} with measurements `{stored.measurements}`."
+    yield f"Measured runs: {stored.source}"
+    yield f"(SHA-256 `{stored.sha256[:12]}`), read on {stored.date} with measurements `{stored.measurements}`."
     yield ""
     yield f"- {counts['predicted']} of {counts['rows']} rows are predicted and {counts['scored']} scored."
     yield f"- {counts['defect']} rows carry a defect and are not scored."
@@ -122,19 +122,21 @@ def _with_ends(found: Mapping[str, Any], field: str) -> str:
 def _intervals(stored: Accuracy) -> Iterator[str]:
     yield "## 90 % intervals"
     yield ""
-    yield "Nine times in ten, a measured value lies between these multiples of its prediction. Coverage: rows inside an"
-    yield "interval that was learned without their model on their system."
+    yield "Nine times in ten, a measured value lies between these multiples of its prediction. Coverage, in %: rows"
+    yield "inside an interval that was learned without their model on their system, without their model, without their system."
     yield ""
-    yield "| engine | metric | low | high | rows | groups | coverage, % |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| engine | metric | low | high | rows | groups | group left out | model left out | system left out |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for backend, bands in stored.bands.items():
         for metric, band in bands.items():
-            numbers = f"{band.low:.2f} | {band.high:.2f} | {band.rows} | {band.groups} | {_percent(band.coverage)}"
-            yield f"| {backend} | {_METRICS[metric]} | {numbers} |"
+            left_out = (band.coverage, band.without_model, band.without_system)
+            numbers = [f"{band.low:.2f}", f"{band.high:.2f}", str(band.rows), str(band.groups)]
+            numbers += ["-" if share is None else _percent(share) for share in left_out]
+            yield f"| {backend} | {_METRICS[metric]} | {' | '.join(numbers)} |"
     wider = ", ".join(f"{_METRICS[metric]} {factor:.2f}" for metric, factor in stored.doubtful.items())
     yield ""
-    yield f"Where more than a fifth of the step time is not measured, the powers of both ends are larger by: {wider}"
-    yield f"(from {stored.counts['doubtful']} such rows)."
+    yield "Where more than a fifth of the step time is not measured, the powers of both ends are larger by these factors,"
+    yield f"from {stored.counts['doubtful']} such rows: {wider}. A factor of 1 says that those rows were not further off."
     yield ""
 
 
