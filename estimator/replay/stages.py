@@ -143,9 +143,11 @@ def _rules(step: Step, workload: Workload, busy: int, chunk: int) -> Rules:
     engine, shape = step.shape.engine, step.shape
     used = memory.activations(shape, np.asarray(float(busy)))
     cache = memory.cache_budget(shape, memory.footprint(shape), used, chunk)
-    if not memory.holds(shape, cache, workload.isl + workload.osl):
-        raise InvalidWorkload("memory", f"{float(cache) / 2**30:.1f} GiB of cache", "enough for one request")
-    shared, whole_one = _bytes(step, workload.prefix), _bytes(step, workload.isl + workload.osl)
+    length = workload.isl + workload.osl
+    if not memory.holds(shape, cache, length):
+        left = f"{float(cache) / 2**30:.1f} GiB of each GPU"
+        raise InvalidWorkload("what is left for the cache", left, f"enough for one request of {length} tokens")
+    shared, whole_one = _bytes(step, workload.prefix), _bytes(step, length)
     own = (whole_one - shared) / (workload.new_tokens + workload.osl)
     return Rules(
         policy=engine.policy,

@@ -147,6 +147,10 @@ def test_a_bad_trace_names_the_line_and_the_column(said: Said, tmp_path: Path, t
             "cannot be split so: tp 2, dp 3; on one node there are tp1, tp2, tp4, tp8",
         ),
         (("--concurrency", "4", "--isl", "60000"), "must be at most the model's context of 40960 tokens, not 61000"),
+        (
+            ("--concurrency", "4", "--max-num-tokens", "4000000"),
+            "what is left for the cache must be enough for one request of 5000 tokens, not -",
+        ),
         (("--concurrency", "4", "--seed", "-1"), "--seed must be at least 0"),
     ],
 )

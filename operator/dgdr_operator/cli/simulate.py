@@ -13,7 +13,7 @@ from dgdr_operator.cli import options, question, traces
 from dgdr_operator.cli.options import FEASIBLE, MOST_GPUS, Parser, UsageError
 from dgdr_operator.report import figures, played
 from dgdr_operator.report.played import Setting
-from estimator import candidates, deciding
+from estimator import candidates, deciding, memory
 from estimator.backends import registry
 from estimator.errors import InvalidWorkload
 from estimator.ops import Counts
@@ -101,7 +101,7 @@ def _add_deployment(parser: Parser) -> None:
     gpus = options.whole("GPU", MOST_GPUS)
     group.add_argument("--tp", metavar="N", type=gpus, default=1, help="tensor-parallel size of a worker (1)")
     group.add_argument("--dp", metavar="N", type=gpus, default=1, help="attention data-parallel size (1)")
-    group.add_argument("--ep", metavar="N", type=gpus, help="expert-parallel size (the smallest that works)")
+    group.add_argument("--ep", metavar="N", type=gpus, help="expert-parallel size (what needs least memory)")
     workers = options.whole("worker", MOST_GPUS)
     group.add_argument("--replicas", metavar="N", type=workers, help="workers that prefill and decode (1)")
     group.add_argument("--prefill-workers", metavar="N", type=workers, help="workers that only prefill")
@@ -130,8 +130,12 @@ class _Ground:
         able = [one for one in known if (one.tp, one.dp) == (tp, flags.dp) and flags.ep in (None, one.moe_ep)]
         if not able:
             raise UsageError(f"{problem.model.name} cannot be split so: {_split(tp, flags)}; {_ways(known)}")
-        shape = Shape(model=problem.model, parallel=able[0], dtypes=dtypes, engine=engine, system=problem.system)
-        return Step(shape, self.prices, problem.workload)
+        shapes = [
+            Shape(model=problem.model, parallel=one, dtypes=dtypes, engine=engine, system=problem.system)
+            for one in able
+        ]
+        leanest = min(shapes, key=lambda shape: memory.needed_capacity(shape, problem.workload))
+        return Step(leanest, self.prices, problem.workload)
 
 
 def _split(tp: int, flags: argparse.Namespace) -> str:
