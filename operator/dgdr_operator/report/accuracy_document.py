@@ -123,7 +123,8 @@ def _intervals(stored: Accuracy) -> Iterator[str]:
     yield "## 90 % intervals"
     yield ""
     yield "Nine times in ten, a measured value lies between these multiples of its prediction. Coverage, in %: rows"
-    yield "inside an interval that was learned without their model on their system, without their model, without their system."
+    yield "inside an interval that was learned without their model on their system, without their model, and without"
+    yield "their system."
     yield ""
     yield "| engine | metric | low | high | rows | groups | group left out | model left out | system left out |"
     yield "|---|---|---|---|---|---|---|---|---|"
@@ -135,8 +136,9 @@ def _intervals(stored: Accuracy) -> Iterator[str]:
             yield f"| {backend} | {_METRICS[metric]} | {' | '.join(numbers)} |"
     wider = ", ".join(f"{_METRICS[metric]} {factor:.2f}" for metric, factor in stored.doubtful.items())
     yield ""
-    yield "Where more than a fifth of the step time is not measured, the powers of both ends are larger by these factors,"
-    yield f"from {stored.counts['doubtful']} such rows: {wider}. A factor of 1 says that those rows were not further off."
+    yield "Where more than a fifth of the step time is not measured, the powers of both ends are larger by these"
+    yield f"factors, from {stored.counts['doubtful']} such rows: {wider}."
+    yield "A factor of 1 says that those rows were not further off than others."
     yield ""
 
 
