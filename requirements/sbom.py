@@ -23,7 +23,8 @@ def document() -> dict[str, Any]:
 def component(package: metadata.Distribution) -> dict[str, Any]:
     """One package, its version, its address (https://github.com/package-url/purl-spec), the licence it states."""
     name = normal(package.name)
-    stated = package.metadata.get("License-Expression")
+    told = package.metadata.json
+    stated = told.get("license_expression")
     licence = {"licenses": [{"expression": stated}]} if stated else {}
     address = f"pkg:pypi/{name}@{package.version}"
     return {"type": "library", "bom-ref": address, "name": name, "version": package.version, "purl": address, **licence}
