@@ -45,7 +45,7 @@ class Store:
 
     def size(self, image: str) -> str:
         """How big the unpacked image is, as buildah words it: 468 MB."""
-        return self.buildah("images", "--format", "{{.Size}}", image).strip()
+        return self.buildah("images", "--format", "{{.Size}}", image).splitlines()[0]
 
     def export(self, image: str, archive: Path) -> Path:
         """Writes *image* as an archive that containerd imports."""

@@ -136,3 +136,16 @@ def test_graphs_and_requests_outlive_the_release(release: Release, machine: Node
         machine.cluster.kubectl("--namespace", namespace, "delete", "dgdr", "steady", "--timeout=20s")
     finally:
         release.install()
+
+
+def test_the_admission_policies_agree_with_the_kinds(machine: Node, release: Release) -> None:
+    release.wait_ready()
+    release.install("dev", "--set=admission.requests=true,admission.selfRestraint=true,admission.site.maxGpus=8")
+
+    def checked() -> list[Object]:
+        listed = machine.cluster.kubectl("get", "validatingadmissionpolicies", "-o", "json")
+        found = [policy for policy in json.loads(listed)["items"] if "dgdr" in policy["metadata"]["name"]]
+        return found if len(found) == 3 and all("typeChecking" in policy["status"] for policy in found) else []
+
+    for policy in eventually(checked, "the policies to be checked against the kinds"):
+        assert policy["status"]["typeChecking"].get("expressionWarnings", []) == [], policy["metadata"]["name"]
