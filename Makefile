@@ -10,7 +10,7 @@ IMAGE  ?= dgdr-operator:dev
 
 .PHONY: help
 help:  ## list what there is to do
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 13
 
 .PHONY: demo
 demo: $(VENV)/run.stamp  ## plan the example of the README and write its DynamoGraphDeployment to ./demo/
@@ -28,12 +28,20 @@ check: $(VENV)/test.stamp  ## format, lint, types, walls between the rooms, and 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests -q -m "not real and not chaos and not scale"
+	$(BIN)/python -m pytest tests -q -m "not real and not chaos and not scale and not chart"
 
 .PHONY: e2e
 e2e: $(VENV)/test.stamp  ## build a real control plane (needs Go) and run the controller against it
 	$(BIN)/python e2e/controlplane/build.py
-	$(BIN)/python -m pytest e2e
+	$(BIN)/python -m e2e.helm
+	$(BIN)/python -m pytest e2e -m "not node"
+
+.PHONY: e2e-cluster
+e2e-cluster: $(VENV)/test.stamp  ## install the chart on a node of our own and run real pods (needs Go, root, and Debian packages that it names)
+	$(BIN)/python -m e2e.node.tools
+	$(BIN)/python e2e/controlplane/build.py --node
+	$(BIN)/python -m e2e.helm
+	$(BIN)/python -m pytest e2e/node
 
 .PHONY: bench
 bench: $(VENV)/test.stamp  ## how fast a search is
@@ -44,6 +52,11 @@ matrix: $(VENV)/run.stamp  ## write docs/support-matrix.md: how well each model,
 	$(BIN)/dgdr support --matrix > docs/support-matrix.tmp
 	mv docs/support-matrix.tmp docs/support-matrix.md
 
+.PHONY: accuracy
+accuracy: $(VENV)/run.stamp  ## write docs/accuracy.md from the stored calibration (dgdr calibrate stores a new one)
+	$(BIN)/dgdr calibrate --page > docs/accuracy.tmp
+	mv docs/accuracy.tmp docs/accuracy.md
+
 .PHONY: lock
 lock: $(VENV)/dev.stamp  ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade looks for newer versions)
 	$(BIN)/python requirements/lock.py $(UPGRADE)
@@ -53,8 +66,21 @@ wheel: $(VENV)/dev.stamp  ## build the wheel into ./dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 .PHONY: image
-image:  ## build the container image (needs Docker); BASE=... picks another base
-	docker build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+image: $(VENV)/test.stamp  ## build the container image with Docker, or buildah where Docker does not answer; BASE=... picks a base
+	@if docker info >/dev/null 2>&1; then \
+	    docker build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .; \
+	else \
+	    $(BIN)/python -m e2e.node.image --tag $(IMAGE) $(if $(BASE),--base $(BASE)); \
+	fi
+
+.PHONY: chart
+chart: $(VENV)/test.stamp  ## build Helm (needs Go), then lint, render and test the chart
+	$(BIN)/python -m e2e.helm
+	$(BIN)/python -m pytest tests/chart
+
+.PHONY: chart-docs
+chart-docs: $(VENV)/test.stamp  ## write the chart's schema, README and copies from values.yaml and crds/
+	$(BIN)/python -m charts.write
 
 .PHONY: venv
 venv: $(VENV)/test.stamp  ## make .venv, with all that tests need

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from e2e import backends, definitions
+from e2e import backends, chart, definitions
 from e2e.cluster import Cluster, Identity
 from e2e.controlplane.build import BuildError
 from e2e.dynamo_operator import DynamoOperator, connect
@@ -64,8 +64,11 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def identities(cluster: Cluster) -> Mapping[str, Identity]:
-    """The service accounts that rights.yaml gives rights to, by name."""
-    cluster.apply(*yaml.safe_load_all((HERE / "rights.yaml").read_text()))
+    """The controller, with the rights that the chart renders, and the stand-in with those of rights.yaml; by name."""
+    try:
+        cluster.apply(*chart.rights("operator"), *yaml.safe_load_all((HERE / "rights.yaml").read_text()))
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
     return {name: cluster.identity(name) for name in ("operator", "dynamo-operator")}
 
 

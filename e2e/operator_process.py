@@ -42,9 +42,13 @@ class OperatorProcess:
         """Whether it lives."""
         return self._child.running
 
+    def begin(self) -> None:
+        """Starts it, and does not wait: without some rights it never becomes ready."""
+        self._child.start()
+
     def start(self) -> float:
         """Starts it and waits until it is ready; answers with the seconds that took, raises NotReady."""
-        self._child.start()
+        self.begin()
         return self._child.wait_until(self.ready, seconds=START_LIMIT)
 
     def ready(self) -> bool:

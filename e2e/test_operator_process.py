@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from e2e import audit
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
@@ -36,9 +34,6 @@ def test_it_comes_back_after_a_crash(operator: OperatorProcess) -> None:
     assert operator.ready()
 
 
-@pytest.mark.xfail(
-    reason="an idle estimator waits for its dead controller: each holds both ends of the pipe", strict=True
-)
 def test_a_crash_leaves_no_estimator_behind(operator: OperatorProcess) -> None:
     eventually(lambda: len(operator.processes()) > 1, "an estimator process to start")
 

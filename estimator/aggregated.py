@@ -54,8 +54,14 @@ class Columns:
         return sum(self.terms.values(), np.zeros_like(self.requests))
 
 
-def estimate(step: Step, workload: Workload, requests: Array, budget: Array | None = None) -> Columns:
-    """One worker at loads of *requests* in flight per rank, shape (n,); *budget* overrides the tokens per step."""
+def estimate(
+    step: Step, workload: Workload, requests: Array, budget: Array | None = None, *, rounds: float | None = None
+) -> Columns:
+    """One worker at loads of *requests* in flight per rank, shape (n,); *budget* overrides the tokens per step.
+
+    *rounds*: for a benchmark that starts all clients at once and sends that many requests per client, the mean over its
+    requests: the first wave waits for its own prompts, half of them on average.
+    """
     engine, shape = step.shape.engine, step.shape
     if budget is None:
         budget = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
@@ -73,6 +79,8 @@ def estimate(step: Step, workload: Workload, requests: Array, budget: Array | No
         "prefill": state.service,
         "admission": waiting,
     }
+    if rounds is not None:
+        terms["first wave"] = (requests - 1) / (2 * rounds) * _in_a_crowd(step, workload, state.decoding, budget)
     return Columns(
         requests=requests,
         budget=budget,
@@ -142,6 +150,14 @@ def _iteration(
     mixed = step.mixed(together, sequences)
     seconds = (1 - share) * step.decode(sequences) + share * mixed
     return seconds, chunks * step.mixed(chunk, sequences), mixed * new / together
+
+
+def _in_a_crowd(step: Step, workload: Workload, sequences: Array, budget: Array) -> Array:
+    """Seconds of the worker that a prompt takes while prompts fill every step and half the others decode already."""
+    if step.shape.engine.policy == "prompt_only":
+        return step.mixed(budget, np.zeros_like(budget)) * workload.new_tokens / budget
+    room, _ = _room(step, workload.new_tokens, sequences / 2, budget)
+    return step.mixed(room, sequences / 2) * workload.new_tokens / room
 
 
 def _room(step: Step, new: int, sequences: Array, budget: Array) -> tuple[Array, Array]:

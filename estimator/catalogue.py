@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from estimator import readers
+from estimator import quantization, readers
 from estimator.errors import InvalidModelConfig, UnsupportedModel
 from estimator.model import Model
 
@@ -44,6 +44,25 @@ def load(name: str) -> Model:
     raise UnsupportedModel(
         name, "no shapes are known for it; name a known checkpoint or a directory with its config.json", tuple(near)
     )
+
+
+def stored_as(model: Model, dtype: str) -> Model | None:
+    """A published checkpoint of the same shapes whose main weights are stored as *dtype*, or None.
+
+    Main weights are the experts' where there are any. Of several checkpoints the one with the most similar name.
+    """
+    alike = [name for name in names() if _main_type(known := load(name)) == dtype and _same_shapes(known, model)]
+    near = get_close_matches(model.name, alike, n=1, cutoff=0.0)
+    return load(near[0]) if near else None
+
+
+def _main_type(model: Model) -> str:
+    declared = quantization.checkpoint(model)
+    return declared.gemm if model.experts is None else declared.experts
+
+
+def _same_shapes(one: Model, other: Model) -> bool:
+    return (one.hidden, one.vocab, one.blocks) == (other.hidden, other.vocab, other.blocks)
 
 
 def _is_directory(name: str) -> bool:

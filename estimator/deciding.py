@@ -10,29 +10,38 @@ from estimator.pricing import Prices
 from estimator.quantization import EXPERTS, GEMM, KV_BYTES, Declared, Dtypes
 
 
-def resolve(
-    model: Model, engine: Engine, prices: Prices, *, kv_dtype: str | None = None, weights: str | None = None
-) -> Dtypes:
-    """The types that a worker runs with on this GPU. Raises InvalidWorkload for a type that does not exist."""
+def stored(model: Model, engine: Engine, sm: int, *, kv_dtype: str | None = None, weights: str | None = None) -> Dtypes:
+    """The types of weights and cache on a GPU of compute capability *sm* (x 10); arithmetic as the engine's default.
+
+    The experts of MXFP4 checkpoints are multiplied in the type that the engine chooses on that GPU. Raises
+    InvalidWorkload for a type that does not exist.
+    """
     if weights is not None and weights not in GEMM and weights not in EXPERTS:
         raise InvalidWorkload("weights", weights, f"one of {', '.join(sorted({*GEMM, *EXPERTS}))}")
     if kv_dtype is not None and kv_dtype not in KV_BYTES:
         raise InvalidWorkload("kv cache type", kv_dtype, f"one of {', '.join(KV_BYTES)}")
     declared = quantization.asked(weights) if weights else quantization.checkpoint(model)
-    sm = prices.system.gpu.sm
     kv, kv_origin = (kv_dtype, "as asked") if kv_dtype else quantization.planned_kv(declared, sm)
-    arithmetic, why = _attention(model, engine, prices, kv)
     return Dtypes(
         gemm=quantization.on_gpu(declared.gemm, sm),
         attention_gemm=quantization.on_gpu(declared.attention_gemm, sm),
         output_gemm=quantization.on_gpu(declared.output_gemm, sm),
-        experts=quantization.on_gpu(declared.experts, sm),
+        experts=engine.experts_dtype(quantization.on_gpu(declared.experts, sm), sm),
         shared=quantization.on_gpu(declared.shared, sm),
         head=declared.head,
         kv=kv,
-        attention=arithmetic,
-        origin={**declared.origin, "kv": kv_origin, "attention": why},
+        attention="bf16",
+        origin={**declared.origin, "kv": kv_origin, "attention": f"default of {engine.name}"},
     )
+
+
+def resolve(
+    model: Model, engine: Engine, prices: Prices, *, kv_dtype: str | None = None, weights: str | None = None
+) -> Dtypes:
+    """The same, with the arithmetic of prefill attention that the engine was measured in."""
+    dtypes = stored(model, engine, prices.system.gpu.sm, kv_dtype=kv_dtype, weights=weights)
+    arithmetic, why = _attention(model, engine, prices, dtypes.kv)
+    return replace(dtypes, attention=arithmetic, origin={**dtypes.origin, "attention": why})
 
 
 def _attention(model: Model, engine: Engine, prices: Prices, kv: str) -> tuple[str, str]:

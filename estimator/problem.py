@@ -20,7 +20,7 @@ class Problem:
     transfer_bandwidth: bytes per second of the link that moves keys and values from prefill to decode workers,
     None for the system's network; database_mode: measured rows only, also what is transferred from relatives and
     formulas where there are none, or formulas only; objective: the most output of the budget, or the quickest answers;
-    top: ranked estimates to return per mode.
+    balanced: busy experts are replicated (EPLB) where tokens are exchanged; top: ranked estimates to return per mode.
     """
 
     model: Model
@@ -35,4 +35,5 @@ class Problem:
     transfer_bandwidth: float | None = None
     database_mode: DatabaseMode = "hybrid"
     objective: Literal["throughput", "latency"] = "throughput"
+    balanced: bool = False
     top: int = 5

@@ -50,8 +50,15 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
         rejections=choice.rejections(field),
         considered=len(field),
         dtypes=dtypes.words(),
-        notes=tuple(filter(None, (note, _doubt(best)))),
+        notes=tuple(filter(None, (note, _doubt(best), _replicas(problem)))),
     )
+
+
+def _replicas(problem: Problem) -> str:
+    """What to say of copies of experts, which manifests do not ask for yet."""
+    if not problem.balanced:
+        return ""
+    return "experts spread beyond a node are priced with copies of the busy ones (EPLB): start the engine with it"
 
 
 def _doubt(best: Estimate) -> str:
@@ -75,11 +82,13 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     experts: str | None = None,
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
+    rounds: float | None = None,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
     weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
-    the engine's own default. Raises InvalidWorkload without a concurrency or when the worker does not start.
+    the engine's own default; rounds: as seen by a benchmark that starts all clients at once and sends so many requests
+    from each. Raises InvalidWorkload without a concurrency or when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
@@ -96,7 +105,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
-    columns = aggregated.estimate(step, workload, requests, budget)
+    columns = aggregated.estimate(step, workload, requests, budget, rounds=rounds)
     if not columns.starts[0]:
         raise InvalidWorkload("memory", f"{columns.cache[0] / 2**30:.1f} GiB of cache", "enough for one request")
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)
@@ -152,7 +161,14 @@ def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]
     """Every worker shape within the budget, whether or not it fits its GPUs."""
     engine, model, system = registry.engine(problem.backend), problem.model, problem.system
     return [
-        Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+        Shape(
+            model=model,
+            parallel=parallel,
+            dtypes=dtypes,
+            engine=engine,
+            system=system,
+            balanced=problem.balanced,
+        )
         for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
     ]
 

@@ -13,7 +13,7 @@ from estimator.quantization import Dtypes
 class Shape:
     """One kind of worker.
 
-    balanced: experts are replicated where load is heavy (EPLB), which the exchange between nodes needs to pay off.
+    balanced: busy experts are to have copies (EPLB).
     """
 
     model: Model
@@ -39,6 +39,11 @@ class Shape:
             return False
         nvlink = self.engine.name == "trtllm" and self.system.gpu.sm >= _BLACKWELL
         return nvlink or self.group > self.system.node.gpus
+
+    @property
+    def replicates(self) -> bool:
+        """Whether busy experts have copies: only where tokens are exchanged, as engines do it nowhere else."""
+        return self.balanced and self.exchanges
 
     @property
     def is_latent(self) -> bool:

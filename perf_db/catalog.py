@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem, UnknownVersion
+from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem
 from perf_db.pack import Pack, PackName
 
 __all__ = ["COLLECTIVES", "SHIPPED", "Catalog", "Pack", "PackName", "Resolution", "age"]
@@ -64,9 +64,10 @@ class Catalog:
         return tuple(name for name in self._names if name.backend == COLLECTIVES)
 
     def resolve(self, system: str, backend: str, version: str | None = None) -> Resolution:
-        """The pack for this engine: exact version, newest for None, else the nearest older one with a note.
+        """The pack for this engine: the exact version, or the nearest there is with a note.
 
-        Raises UnknownSystem, UnknownBackend, UnknownVersion (nothing as old as that). *backend* may be "nccl".
+        None means the newest. Otherwise the nearest older one stands in; for a version older than all the oldest, for
+        one without numbers (a nightly build) the newest. Raises UnknownSystem, UnknownBackend. *backend* may be "nccl".
         """
         here = [name for name in self._names if name.system == system]
         if not here:
@@ -74,19 +75,11 @@ class Catalog:
         engine = [name for name in here if name.backend == backend]
         if not engine:
             raise UnknownBackend(backend, _distinct(name.backend for name in here))
-        if version is None:
-            return Resolution(pack=engine[-1], asked=None, note="")
-        older = [name for name in engine if age(name.version) <= age(version)]
-        if not older:
-            raise UnknownVersion(version, [name.version for name in engine])
-        found = older[-1]
-        same = age(found.version) == age(version)
-        note = (
-            ""
-            if same
-            else f"{backend} {version} was not measured on {system}: {found.version}, the nearest older, is used"
-        )
-        return Resolution(pack=found, asked=version, note=note)
+        found, relation = _nearest(engine, version)
+        if version is None or age(found.version) == age(version):
+            return Resolution(pack=found, asked=version, note="")
+        told = f"{backend} {version} was not measured on {system}: {found.version}, {relation}, is used"
+        return Resolution(pack=found, asked=version, note=told)
 
     def open(self, name: PackName, *, repaired: bool = True) -> Pack:
         """The pack, with its repairs or as it was measured. Opening twice gives the same object. Raises BrokenPack."""
@@ -125,6 +118,14 @@ class Catalog:
         except (OSError, ValueError, KeyError) as problem:
             raise BrokenPack(str(path), str(problem)) from problem
         return facts
+
+
+def _nearest(engine: Sequence[PackName], version: str | None) -> tuple[PackName, str]:
+    """The pack that stands in for *version*, of packs sorted oldest first, and what it is to that version."""
+    if version is None or not any(character.isdigit() for character in version.partition("-")[0]):
+        return engine[-1], "the newest"
+    older = [name for name in engine if age(name.version) <= age(version)]
+    return (older[-1], "the nearest older") if older else (engine[0], "the oldest there is")
 
 
 def _distinct(words: Iterable[str]) -> list[str]:

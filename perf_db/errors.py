@@ -4,7 +4,6 @@
     * NotCovered            -- there is no data for what was asked; str() names the nearest valid choice
         x UnknownSystem
         x UnknownBackend
-        x UnknownVersion
     * BadLookup             -- the caller asked a table for something it cannot be
         x UnknownColumn
         x AmbiguousGrid     -- a column that is no axis still has several values
@@ -49,12 +48,6 @@ class UnknownBackend(NotCovered):
     """No pack of this backend on this system."""
 
     noun = "backend"
-
-
-class UnknownVersion(NotCovered):
-    """Every pack of this engine is newer than the version asked for."""
-
-    noun = "version"
 
 
 class BadLookup(PerfDatabaseError):

@@ -1,6 +1,6 @@
 """Picks the tables of one pack out of a published package; the only reader of Parquet and CSV."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -19,7 +19,7 @@ from perf_db.table import Table
 
 ENGINES = ("sglang", "trtllm", "vllm")
 _TEXT_COLUMNS = {name: pa.string() for name in ("framework", "version", "device", "kernel_source", "op_name")}
-_MARKER = "gemm"  # an engine version without GEMMs is an addition to another one
+_FOUNDATION = "gemm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +34,17 @@ class Wanted:
         versions = f" in version {', '.join(self.versions)}" if self.versions else ""
         return f"{', '.join(self.backends)} on {', '.join(self.systems)}{versions}"
 
-    def chosen(self, backend: str, offered: Iterable[str]) -> tuple[str, ...]:
-        """The versions of *backend* to take out of those *offered*, oldest first."""
-        offered = sorted(offered, key=age)
+    def chosen(self, backend: str, measured: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+        """The versions of *backend* to take, oldest first; *measured* are the tables of each version on offer.
+
+        A version that nobody named must have measured the engine's foundation, or it is an addition to another one.
+        """
         named = {text.partition("-")[2] for text in self.versions if text.partition("-")[0] == backend}
-        return tuple(version for version in offered if version in named) if named else tuple(offered[-1:])
+        if named:
+            return tuple(sorted(named & measured.keys(), key=age))
+        foundation = COLLECTIVES if backend == COLLECTIVES else _FOUNDATION
+        whole = [version for version, tables in measured.items() if foundation in tables]
+        return (max(whole, key=age),) if whole else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +59,11 @@ def choose(package: Package, wanted: Wanted) -> Iterator[PackName]:
     """The packs that *package* can fill and *wanted* asks for."""
     for system in wanted.systems:
         for backend in (*wanted.backends, COLLECTIVES):
-            marker = "nccl" if backend == COLLECTIVES else _MARKER
-            offered = {
-                member.pack.version
-                for member in package.members
-                if (member.pack.system, member.pack.backend, member.table) == (system, backend, marker)
-            }
-            for version in wanted.chosen(backend, offered):
+            measured: dict[str, set[str]] = {}
+            for member in package.members:
+                if (member.pack.system, member.pack.backend) == (system, backend):
+                    measured.setdefault(member.pack.version, set()).add(member.table)
+            for version in wanted.chosen(backend, measured):
                 yield PackName(system=system, backend=backend, version=version)
 
 

@@ -148,7 +148,7 @@ def _same_shapes(rows: Table, shape: Shape) -> FloatArray:
 
 
 def _donated(rows: Table, donor: Table, roof: Roof) -> FloatArray:
-    """The donor's time at every shape of *rows*, interpolated where it has no row."""
+    """The donor's time at every shape of *rows*, interpolated where it has no row, and never below its fastest one."""
     dtype = str(donor.values("gemm_dtype")[0])
     shape = _shape(rows)
     seconds = _same_shapes(donor, shape)
@@ -156,7 +156,8 @@ def _donated(rows: Table, donor: Table, roof: Roof) -> FloatArray:
     if lacking.any():
         n, k, m = (values[lacking] for values in shape)
         grid = donor.grid("n", "k", "m")
-        seconds[lacking], _ = interpolation.surface(grid, (n, k, m), lambda *at: roof.gemm(dtype, at))
+        found, _ = interpolation.surface(grid, (n, k, m), lambda *at: roof.gemm(dtype, at))
+        seconds[lacking] = np.maximum(found, donor.seconds.min())  # a launch costs what it costs, however small
     return seconds
 
 

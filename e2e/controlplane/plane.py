@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -38,16 +38,16 @@ def loopback(folder: Path) -> Iterator[Cluster]:
     etcd_port, api_port = free_port(), free_port()
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder / "etcd", ignore_errors=True)
-        etcd = _start(stack, "etcd", _etcd_flags(folder, etcd_port), folder)
+        etcd = start(stack, "etcd", etcd_flags(folder, etcd_port), folder)
         etcd.wait_until(lambda: _answers(f"http://127.0.0.1:{etcd_port}/health"), seconds=START_LIMIT)
-        token = _secrets(folder)
-        server = _start(stack, "kube-apiserver", _apiserver_flags(folder, etcd_port, api_port), folder)
+        token = write_secrets(folder)
+        server = start(stack, "kube-apiserver", apiserver_flags(folder, etcd_port, api_port), folder)
         certificate = folder / "certificates" / "apiserver.crt"
         server.wait_until(lambda: (certificate.with_suffix(".key")).is_file(), seconds=START_LIMIT)
         url = f"https://127.0.0.1:{api_port}"
-        kubeconfig = _kubeconfig(folder / "admin.kubeconfig", url=url, certificate=certificate, token=token)
+        kubeconfig = write_kubeconfig(folder / "admin.kubeconfig", url=url, certificate=certificate, token=token)
         server.wait_until(lambda: _answers(f"{url}/readyz", certificate, token), seconds=START_LIMIT)
-        _start(stack, "kube-controller-manager", _controller_flags(folder, kubeconfig, certificate), folder)
+        start(stack, "kube-controller-manager", controller_flags(folder, kubeconfig, certificate), folder)
         yield Cluster(
             origin="loopback",
             kubeconfig=kubeconfig,
@@ -60,14 +60,16 @@ def loopback(folder: Path) -> Iterator[Cluster]:
         )
 
 
-def _start(stack: ExitStack, name: str, flags: list[str], folder: Path) -> Child:
-    child = Child(name, [str(binary(name)), *flags], log=folder / f"{name}.log")
+def start(stack: ExitStack, name: str, flags: list[str], folder: Path, *, inside: Sequence[str] = ()) -> Child:
+    """Starts a built binary until *stack* unwinds, its log in *folder*; *inside*: the command that leads the line."""
+    child = Child(name, [*inside, str(binary(name)), *flags], log=folder / f"{name}.log")
     child.start()
     stack.callback(child.kill)  # nothing here is worth a graceful end: the data dies with the folder
     return child
 
 
-def _etcd_flags(folder: Path, port: int) -> list[str]:
+def etcd_flags(folder: Path, port: int) -> list[str]:
+    """etcd on loopback, in a hurry: its data lives in *folder* and dies with it."""
     client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}"
     return [
         f"--data-dir={folder / 'etcd'}",
@@ -81,11 +83,12 @@ def _etcd_flags(folder: Path, port: int) -> list[str]:
     ]
 
 
-def _apiserver_flags(folder: Path, etcd_port: int, port: int) -> list[str]:
+def apiserver_flags(folder: Path, etcd_port: int, port: int, address: str = "127.0.0.1") -> list[str]:
+    """An API server on *address* that knows the tokens of `write_secrets` and keeps an audit log."""
     key = folder / "service-accounts.key"
     return [
         f"--etcd-servers=http://127.0.0.1:{etcd_port}",
-        "--bind-address=127.0.0.1",
+        f"--bind-address={address}",
         f"--secure-port={port}",
         f"--cert-dir={folder / 'certificates'}",
         "--service-account-issuer=https://kubernetes.default.svc",
@@ -102,10 +105,13 @@ def _apiserver_flags(folder: Path, etcd_port: int, port: int) -> list[str]:
     ]
 
 
-def _controller_flags(folder: Path, kubeconfig: Path, certificate: Path) -> list[str]:
+def controller_flags(
+    folder: Path, kubeconfig: Path, certificate: Path, controllers: Sequence[str] = CONTROLLERS
+) -> list[str]:
+    """A controller manager that runs *controllers*."""
     return [
         f"--kubeconfig={kubeconfig}",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={','.join(controllers)}",
         f"--service-account-private-key-file={folder / 'service-accounts.key'}",
         f"--root-ca-file={certificate}",
         "--use-service-account-credentials",
@@ -114,7 +120,7 @@ def _controller_flags(folder: Path, kubeconfig: Path, certificate: Path) -> list
     ]
 
 
-def _secrets(folder: Path) -> str:
+def write_secrets(folder: Path) -> str:
     """Writes the signing key and the administrator's token into *folder*; answers with the token."""
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -126,7 +132,8 @@ def _secrets(folder: Path) -> str:
     return token
 
 
-def _kubeconfig(path: Path, *, url: str, certificate: Path, token: str) -> Path:
+def write_kubeconfig(path: Path, *, url: str, certificate: Path, token: str) -> Path:
+    """A kubeconfig for the bearer of *token*; answers with *path*."""
     authority = base64.b64encode(certificate.read_bytes()).decode()
     config = {
         "apiVersion": "v1",

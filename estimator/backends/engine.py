@@ -11,6 +11,7 @@ Policy = Literal["decode_first", "prompt_only", "whole_prompts"]
 FractionRule = Callable[[float, int, Parallel], float]
 BudgetRule = Callable[[int, int], int]
 SplitRule = Callable[[Parallel], bool]
+DtypeRule = Callable[[str, int], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class Engine:
     fraction_of_free); cache_margin: share lost to fragmentation; admission_share: part of osl reserved when a request
     is admitted; default_kv: cache type when no flag is set ("checkpoint": what the checkpoint declares);
     fp8_attention: prefill attention may multiply in 8 bits; pairing: which tensor sizes of decode workers can
-    take keys and values from a prefill worker (the same, a multiple of its, any).
+    take keys and values from a prefill worker (the same, a multiple of its, any); splits: whether it can split a
+    mixture of experts so; experts_dtype: (stored type, compute capability x 10) -> type that experts multiply in.
     """
 
     name: str
@@ -60,3 +62,4 @@ class Engine:
     fp8_attention: bool
     pairing: Pairing
     splits: SplitRule
+    experts_dtype: DtypeRule

@@ -40,6 +40,11 @@ def _splits(parallel: Parallel) -> bool:
     return parallel.dp == 1 or parallel.tp * parallel.dp == parallel.moe_tp * parallel.moe_ep
 
 
+def _experts_dtype(stored: str, _sm: int) -> str:
+    """Experts are multiplied as they are stored."""
+    return stored
+
+
 ENGINE = Engine(
     name="sglang",
     policy="prompt_only",
@@ -60,4 +65,5 @@ ENGINE = Engine(
     fp8_attention=True,
     pairing="equal",
     splits=_splits,
+    experts_dtype=_experts_dtype,
 )

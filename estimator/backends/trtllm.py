@@ -6,6 +6,8 @@ from estimator.parallelism import Parallel
 _MEBIBYTE = 2**20
 _TOKENS_STEP = 32
 _TOKENS_SLACK = 500
+_BLACKWELL = 100
+"""Compute capability (x 10) of data-centre Blackwell GPUs."""
 
 
 def _token_budget(isl: int, batch: int) -> int:
@@ -21,6 +23,12 @@ def _memory_fraction(_capacity: float, _chunk: int, _parallel: Parallel) -> floa
 def _splits(parallel: Parallel) -> bool:
     """Attention is either split over all ranks or data-parallel over all (enable_attention_dp is a switch)."""
     return parallel.tp == 1 or parallel.dp == 1
+
+
+def _experts_dtype(stored: str, sm: int) -> str:
+    """On Blackwell, MXFP4 experts are multiplied with activations quantised to MXFP8 (W4A8_MXFP4_MXFP8, the default
+    of its kernels for gpt-oss there); elsewhere as they are stored."""
+    return "w4a8_mxfp4_mxfp8" if stored == "w4a16_mxfp4" and sm >= _BLACKWELL else stored
 
 
 ENGINE = Engine(
@@ -43,4 +51,5 @@ ENGINE = Engine(
     fp8_attention=True,
     pairing="any",
     splits=_splits,
+    experts_dtype=_experts_dtype,
 )

@@ -25,6 +25,11 @@ def _splits(parallel: Parallel) -> bool:
     return parallel.moe_tp == 1 or parallel.moe_ep == 1
 
 
+def _experts_dtype(stored: str, _sm: int) -> str:
+    """Experts are multiplied as they are stored."""
+    return stored
+
+
 ENGINE = Engine(
     name="vllm",
     policy="decode_first",
@@ -46,4 +51,5 @@ ENGINE = Engine(
     fp8_attention=False,
     pairing="multiple",
     splits=_splits,
+    experts_dtype=_experts_dtype,
 )

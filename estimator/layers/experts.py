@@ -35,15 +35,20 @@ def matrices(shape: Shape, ffn: Experts, count: int, phase: Phase = "decode") ->
         matrices=3 if ffn.gated else 2,
         wide=("context" if phase == "prefill" else "decode") if shape.exchanges else None,
     )
-    scale = shape.parallel.dp * (_BALANCED_TOKENS if shape.balanced else 1)
+    scale = shape.parallel.dp * _load(shape)
     found.append(Placed(name="experts", op=products, count=count, role="token", scale=scale))
     return [*found, *_shared(shape, ffn, count)]
 
 
+def _load(shape: Shape) -> float:
+    """Tokens of the fullest GPU over the mean; TensorRT-LLM's rows with copies were measured with their own tokens."""
+    return _BALANCED_TOKENS if shape.replicates and shape.engine.name != "trtllm" else 1.0
+
+
 def _skew(shape: Shape) -> str:
     """Name of the measured token distribution: how unevenly tokens choose experts, by family."""
-    if shape.balanced:
-        return "power_law_0.6"
+    if shape.replicates:
+        return "power_law_1.01_eplb" if shape.engine.name == "trtllm" else "power_law_0.6"
     gentle = shape.is_latent or any(isinstance(mixer, StateSpace) for mixer in shape.model.mixers)
     return "power_law_1.01" if gentle else "power_law_1.2"
 

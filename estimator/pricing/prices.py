@@ -64,6 +64,11 @@ _FAMILIES: Mapping[type, _Family] = {
 _UNMEASURED = (ops.MemoryOp, ops.Transfer)
 
 
+def light(system: System, op: Op, *at: Array) -> Array:
+    """The speed of light of *op* on *system*, seconds; *at* as in the methods of Prices."""
+    return _FAMILIES[type(op)].formula(system, op).light(*at)
+
+
 class Prices:
     """Prices of one pack's engine.
 

@@ -5,6 +5,7 @@
   x InvalidSetting -- the operator's own configuration is wrong
   x Unsupported    -- the request is right, but asks for something this release cannot do or has no data for
   x ManifestError  -- a graph broke a rule that every graph must keep; *rule* names it
+  x NoMeasurement  -- a file that should hold what a benchmark measured does not
 
 The estimator's tree (`estimator.errors`) and the database's (`perf_db.errors`) pass through the journey untouched.
 Every error keeps its own arguments, so it survives pickling between processes.
@@ -78,6 +79,18 @@ class ManifestError(JourneyError):
 
     def __str__(self) -> str:
         return f"the graph breaks the rule {self.rule}: {self.detail}"
+
+
+class NoMeasurement(JourneyError):
+    """*source* does not hold what AIPerf writes, because of *problem*."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        self.source = source
+        self.problem = problem
+        super().__init__(source, problem)
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.problem}"
 
 
 def nearest(value: object, allowed: Iterable[str]) -> str:

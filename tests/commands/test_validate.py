@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dgdr_operator.cli import forecast, measurements
 from dgdr_operator.cli.measurements import ADDED, BadRow, Sheet
+from perf_db.catalog import Catalog
 
 Run = Callable[..., Any]
 HEADER = (
@@ -61,7 +63,7 @@ def test_the_output_keeps_rows_and_columns_in_place(dgdr: Run, runs: Path, tmp_p
     after = _rows(tmp_path / "out.csv")
 
     assert [row[: len(before[0])] for row in after] == before
-    assert tuple(after[0][-3:]) == ADDED
+    assert tuple(after[0][-len(ADDED) :]) == ADDED
 
 
 def test_a_row_has_predictions_or_a_reason(dgdr: Run, runs: Path, tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_whatever_a_row_holds_it_is_a_run_or_a_bad_row(record: dict[str, str]) -
 def test_written_rows_read_back_as_they_were(cells: list[tuple[str, ...]]) -> None:
     sheet, file = Sheet(header=("x", "y", "z"), rows=tuple(cells)), io.StringIO(newline="")
 
-    measurements.write(file, sheet, [("1", "2", "")] * len(cells))
+    measurements.write(file, sheet, [tuple(measurements.ADDED)] * len(cells))
     file.seek(0)
 
     assert [tuple(row[:3]) for row in csv.reader(file)][1:] == list(cells)
@@ -161,4 +163,44 @@ def test_written_rows_read_back_as_they_were(cells: list[tuple[str, ...]]) -> No
 def test_dtypes_are_those_that_were_served(fields: dict[str, str], weights: str | None, cache: str) -> None:
     run = measurements.run({**dict.fromkeys(measurements.NEEDED, "1"), **fields})
 
-    assert (forecast.weights(run), forecast.kv_cache(run)) == (weights, cache)
+    assert (forecast.label_of(run), forecast.kv_cache(run)) == (weights, cache)
+
+
+@pytest.mark.parametrize(
+    ("model", "dtype", "checkpoint", "asked"),
+    [
+        ("openai/gpt-oss-120b", "nvfp4", "openai/gpt-oss-120b", None),
+        ("moonshotai/Kimi-K2.5", "int4_wo", "moonshotai/Kimi-K2.5", None),
+        ("moonshotai/Kimi-K2.5", "nvfp4", "nvidia/Kimi-K2.5-NVFP4", None),
+        ("deepseek-ai/DeepSeek-R1", "fp8_block", "deepseek-ai/DeepSeek-R1", None),
+        ("Qwen/Qwen3-32B", "fp8_static", "nvidia/Qwen3-32B-FP8", None),
+        ("meta-llama/Llama-2-7b-hf", "fp8_static", "meta-llama/Llama-2-7b-hf", "fp8_static"),
+    ],
+)
+def test_the_checkpoint_that_was_served_is_found(model: str, dtype: str, checkpoint: str, asked: str | None) -> None:
+    served, weights = forecast.Forecaster(Catalog()).checkpoint(model, dtype)
+
+    assert (served.name, weights) == (checkpoint, asked)
+
+
+IMPOSSIBLE = "f,vllm,0.12.0,Qwen/Qwen3-32B-FP8,h200_sxm,8000,2,100000,1,,fp8,50,5,,"
+"""A hundred thousand prompts of 8000 tokens answered twenty times a second by one GPU."""
+
+
+def test_a_row_beyond_the_peak_of_its_gpus_is_named_and_scored_apart(dgdr: Run, runs: Path) -> None:
+    with runs.open("a") as file:
+        file.write(f"{IMPOSSIBLE}\n")
+
+    text = dgdr("validate", "--measurements", str(runs)).out
+    counts = re.findall(r"^(all rows|without impossible) +(\d+) ", text, re.MULTILINE)
+
+    assert "impossible as labelled: 1 of Qwen/Qwen3-32B-FP8 on h200_sxm, vllm (f)" in " ".join(text.split())
+    assert counts[:2] == [("all rows", "3"), ("without impossible", "2")]
+
+
+def test_predicted_throughput_is_what_clients_of_such_a_run_receive(dgdr: Run, runs: Path, tmp_path: Path) -> None:
+    dgdr("validate", "--measurements", str(runs), "--output", str(tmp_path / "out.csv"))
+    first = next(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    steady = 14 / (float(first["predicted_itl_ms"]) / 1000)
+
+    assert 0.7 * steady < float(first["predicted_tokens_per_second"]) < steady

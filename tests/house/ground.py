@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("operator/dgdr_operator", "estimator", "perf_db")
-CODE = (*PACKAGES, "tests", "e2e", "benchmarks", "requirements")
+CODE = (*PACKAGES, "charts", "tests", "e2e", "benchmarks", "requirements")
 NOT_OURS = {".git", ".venv", ".cache", "demo", "dist", "build", "shared", "__pycache__"}
 
 

@@ -102,3 +102,11 @@ def test_machines_of_another_kind_are_kept_away_from(catalog: Catalog) -> None:
 
     selector = plan.graph["spec"]["components"][1]["podTemplate"]["spec"]["nodeSelector"]
     assert selector == {"nvidia.com/gpu.product": "NVIDIA-H200", "kubernetes.io/arch": "amd64"}
+
+
+def test_where_one_engine_cannot_run_apart_another_does(catalog: Catalog) -> None:
+    plan = planned(catalog, [node(devices=EFA)] * 4, backend="auto")
+
+    assert plan.outcome.choice.mode == "disaggregated"
+    assert plan.outcome.choice.backend == "vllm"
+    assert plan.fabric.reason == "RDMA"

@@ -8,11 +8,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dgdr_operator import inventory
+from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.manifest import checks, graph, releases, storage, views
 from dgdr_operator.manifest.fabric import Fabric
 from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.manifest.views import View
-from dgdr_operator.request import Identity, ModelCache, Overrides, Runtime
+from dgdr_operator.request import HardwareRequest, Identity, ModelCache, Overrides, Runtime
 from estimator.estimates import Estimate
 from tests.manifests import plans
 
@@ -207,6 +209,17 @@ def test_b18_every_worker_sets_its_shared_memory(apart: Estimate) -> None:
     assert sizes == {"80Gi" if apart.backend == "trtllm" else "16Gi"}
 
 
+@pytest.mark.parametrize("length", [1, 37, 38, 39, 63])
+def test_b19_names_fit_the_longest_component_whatever_the_request_is_called(apart: Estimate, length: int) -> None:
+    for api in ("v1alpha1", "v1beta1"):
+        site = plans.a_site(api=api, identity=Identity(name="n" * length, namespace="inference"))
+
+        written = graph.build(apart, site).objects[-1]
+
+        longest = max(len(part.name) for part in views.of(written))
+        assert len(written["metadata"]["name"]) + longest <= 45
+
+
 def test_b20_two_requests_that_ask_the_same_get_two_graphs(aggregated: Estimate) -> None:
     sites = [plans.a_site(identity=Identity(name=name, namespace="inference")) for name in ("a", "b")]
 
@@ -220,6 +233,21 @@ def test_b21_a_frontend_has_a_command_with_arguments_or_neither(together: Estima
     frontend = _views(together, plans.a_site(api=api))[0]
 
     assert ("command" in frontend.main) == ("args" in frontend.main)
+
+
+@pytest.mark.parametrize("product", ["NVIDIA-H20", "NVIDIA-RTX-PRO-6000", "NVIDIA-H100-MIG-1g.10gb", "", "???"])
+def test_b22_a_product_without_a_sku_is_named_and_not_guessed(product: str) -> None:
+    node = {
+        "metadata": {"labels": {"nvidia.com/gpu.product": product}},
+        "status": {"allocatable": {"nvidia.com/gpu": "8"}},
+    }
+    asked = plans.a_request(hardware=HardwareRequest())
+
+    with pytest.raises(InvalidSpec) as refused:
+        inventory.complete(asked, inventory.read([node]))
+
+    assert refused.value.path == "spec.hardware.gpuSku"
+    assert (product or "no product label") in refused.value.problem
 
 
 def test_b24_sglang_names_the_float_format_of_its_cache(aggregated: Estimate) -> None:

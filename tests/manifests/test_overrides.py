@@ -102,3 +102,16 @@ def test_nothing_changes_when_nothing_is_asked(aggregated: Estimate) -> None:
     plain = graph.build(aggregated, plans.a_site())
 
     assert built(aggregated, {}).objects == plain.objects
+
+
+@pytest.mark.parametrize("api", ["v1alpha1", "v1beta1"])
+def test_a_limit_of_devices_is_a_request_too(aggregated: Estimate, api: str) -> None:
+    if api == "v1beta1":
+        change = component(resources={"limits": {"nvidia.com/gpu": "4"}})
+    else:
+        change = {"spec": {"services": {"worker": {"resources": {"limits": {"gpu": "4"}}}}}}
+
+    made = built(aggregated, change, api)
+
+    assert worker(made).limits["nvidia.com/gpu"] == worker(made).requests["nvidia.com/gpu"] == "4"
+    assert "GPUs per pod" in "; ".join(made.notes)

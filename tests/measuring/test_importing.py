@@ -161,3 +161,28 @@ def test_a_file_without_its_columns_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(BadSource, match=r"gemm_perf\.txt: 'k'"):
         imported(tmp_path, tmp_path / "packs")
+
+
+@pytest.fixture
+def addition(folder: Path) -> Path:
+    """The extracted package, with a later version that measured all-reduce only."""
+    path = folder / "systems/data/h200_sxm/comm/vllm/0.13.0/custom_allreduce_perf.parquet"
+    path.parent.mkdir(parents=True)
+    row = {"allreduce_dtype": "float16", "num_gpus": 2, "message_size": 128, "latency": 0.5, "backend": "vllm_graph"}
+    parquet.write_table(pa.table({key: [value] for key, value in row.items()}), path)
+    return folder
+
+
+def test_the_newest_version_is_one_that_measured_gemms(addition: Path, tmp_path: Path) -> None:
+    (made,) = imported(addition, tmp_path / "packs")
+
+    assert made.pack == VLLM
+
+
+def test_a_version_that_is_named_borrows_what_it_did_not_measure(addition: Path, tmp_path: Path) -> None:
+    (made,) = imported(addition, tmp_path / "packs", "vllm-0.13.0")
+
+    classes = Catalog(tmp_path / "packs").open(made.pack).meta["tables"]
+    assert made.pack.version == "0.13.0"
+    assert classes["custom_allreduce"]["classes"] == {"measured": 1}
+    assert classes["gemm"]["classes"] == {"reused": 2}

@@ -54,6 +54,15 @@ def test_a_table_that_times_the_launch_takes_its_siblings_rows() -> None:
     assert found.patches["gemm"].seconds.tolist() == HEALTHY.where(gemm_dtype="fp8_block").seconds.tolist()
 
 
+def test_a_shape_smaller_than_the_donors_costs_at_least_a_launch() -> None:
+    slow = gemms({"bf16": 3e-6, "fp8_block": 60e-6}, {"bf16": 0.8, "fp8_block": 0.7})
+    donor = HEALTHY.take(np.flatnonzero(np.minimum(HEALTHY.numbers("n"), HEALTHY.numbers("k")) > WIDTHS[0]))
+
+    found = repair.repair({VLLM: {"gemm": slow}}, {SGLANG: donor}, {"some_gpu": FACTS})[VLLM]
+
+    assert found.patches["gemm"].seconds.min() == donor.where(gemm_dtype="fp8_block").seconds.min()
+
+
 def test_a_slow_launch_of_a_fallback_without_fp8_arithmetic_is_found_though_not_flat() -> None:
     fallback = gemms({"bf16": 3e-6, "fp8_block": 20e-6}, {"bf16": 0.8, "fp8_block": 0.25})
 
@@ -226,6 +235,7 @@ def test_a_replaced_table_reads_as_its_donor_and_the_measured_one_is_still_there
 
     assert shared.mean() > 0.8  # the donor has no row at the others, they lie between its rows
     assert (rows.seconds[shared] >= theirs.seconds[np.isin(_shapes(theirs), _shapes(rows))] * (1 - WORST_ERROR)).all()
+    assert rows.seconds.min() >= theirs.seconds.min() * (1 - WORST_ERROR)
     assert (rows.provenance == Provenance.REPAIRED).all()
     assert np.median(measured.where(gemm_dtype="fp8_block").seconds / rows.seconds) > 2
 

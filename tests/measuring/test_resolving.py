@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf_db.catalog import Catalog, age
-from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem, UnknownVersion
+from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem
 
 OLDEST_FIRST = [
     "0.1.dev19262",
@@ -58,9 +58,18 @@ def test_a_version_between_takes_the_nearest_older_one_and_says_so(shelf: Catalo
     assert "0.11.2 was not measured" in found.note
 
 
-def test_a_version_older_than_all_is_refused_with_what_there_is(shelf: Catalog) -> None:
-    with pytest.raises(UnknownVersion, match=r"'0\.8\.0': choose from 0\.9\.1, 0\.12\.0"):
-        shelf.resolve("h200_sxm", "vllm", "0.8.0")
+def test_a_version_older_than_all_takes_the_oldest_and_says_so(shelf: Catalog) -> None:
+    found = shelf.resolve("h200_sxm", "vllm", "0.8.0")
+
+    assert found.pack.version == "0.9.1"
+    assert "the oldest there is" in found.note
+
+
+def test_a_nightly_build_takes_the_newest_and_says_so(shelf: Catalog) -> None:
+    found = shelf.resolve("h200_sxm", "vllm", "nightly-5b8c30d6")
+
+    assert found.pack.version == "0.12.0"
+    assert "nightly-5b8c30d6 was not measured" in found.note
 
 
 def test_an_unknown_system_names_the_nearest(shelf: Catalog) -> None:

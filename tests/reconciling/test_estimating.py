@@ -114,3 +114,13 @@ async def test_a_question_nobody_waits_for_is_not_computed() -> None:
 
     assert key == KEY
     assert isinstance(answer, Planned)
+
+
+async def test_a_process_may_be_ended_before_it_has_started() -> None:
+    hasty, patient = Slot(60.0, errands.plans), Slot(60.0, errands.plans)
+
+    hasty.close()
+    answer = await patient.answer(job("a"))
+    patient.close()
+
+    assert isinstance(answer, Planned)

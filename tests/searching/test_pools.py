@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimator import disaggregated, search
+from estimator import catalogue, disaggregated, search
 from estimator.errors import NoFeasibleCandidate
 from estimator.estimates import Estimate
 from estimator.problem import Problem
@@ -142,3 +142,26 @@ def test_a_rate_asked_for_is_served(customers_problem: Problem, shipped: Catalog
     )
 
     assert search.search(asked, shipped).choice.load.request_rate >= 3.0
+
+
+def test_copies_of_busy_experts_only_help_beyond_a_node(customers_problem: Problem, shipped: Catalog) -> None:
+    wide = replace(
+        customers_problem,
+        model=catalogue.load("deepseek-ai/DeepSeek-V3"),
+        backend="sglang",
+        backend_version=None,
+        gpus=16,
+        targets=Targets(ttft=5, itl=0.1),
+        modes=("aggregated",),
+    )
+
+    plain = {str(row.workers[0].parallel): row for row in search.search(wide, shipped).aggregated}
+    copied = {
+        str(row.workers[0].parallel): row for row in search.search(replace(wide, balanced=True), shipped).aggregated
+    }
+
+    spread = [shape for shape in plain.keys() & copied.keys() if copied[shape].workers[0].parallel.moe_ep == 16]
+    assert spread
+    for shape in plain.keys() & copied.keys():
+        better = copied[shape].load.tokens_per_second / plain[shape].load.tokens_per_second
+        assert better > 1 if shape in spread else better == 1

@@ -1,21 +1,27 @@
 """One measured run predicted the way it was served: engine settings and the client's view are those of the run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dgdr_operator.cli import measurements
 from dgdr_operator.cli.measurements import BadRow, Run
-from estimator import catalogue, hardware, search
+from estimator import catalogue, floor, hardware, quantization, search
 from estimator.errors import EstimatorError
 from estimator.hardware import System
 from estimator.model import Model
-from estimator.workload import Workload
+from estimator.parallelism import Parallel
+from estimator.problem import Problem
+from estimator.quantization import EXPERTS, GEMM
+from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError, UnknownSystem
 
 # Mean length over nominal length: the published runs drew every length uniformly from 0.8 to 1.0 of the nominal one.
 LENGTH_RATIO = 0.9
+ROUNDS = 10
+"""Requests per client of the published runs: ten times as many requests as clients, all clients starting at once."""
+_BITS = 8
 _FULL_PRECISION = frozenset({"", "bf16", "float16"})
 
 
@@ -35,9 +41,9 @@ class Served:
 # The start-up facts published with the runs: vLLM max-num-batched-tokens 8192; SGLang chunked prefill of a size that
 # differed between runs; TensorRT-LLM max_num_tokens about 20000 without chunking, answers streamed every 20 tokens.
 SERVED: Mapping[str, Served] = {
-    "vllm": Served(max_num_tokens=8192, stream_interval=0),
-    "sglang": Served(max_num_tokens=None, stream_interval=0),
-    "trtllm": Served(max_num_tokens=20000, stream_interval=20),
+    "vllm": Served(max_num_tokens=8192, stream_interval=1),
+    "sglang": Served(max_num_tokens=None, stream_interval=30),
+    "trtllm": Served(max_num_tokens=20000, stream_interval=10),
 }
 
 
@@ -45,11 +51,14 @@ SERVED: Mapping[str, Served] = {
 class Forecast:
     """What is predicted for a run, seconds, or the reason why nothing is (then both are None).
 
-    ttft as the client of that run saw it; itl None for a single output token.
+    ttft as the client of that run saw it; itl None for a single output token; throughput: output tokens per second of
+    the whole deployment; doubtful: more than a little of the step time is not measured.
     """
 
     ttft: float | None = None
     itl: float | None = None
+    throughput: float | None = None
+    doubtful: bool = False
     reason: str = ""
 
 
@@ -60,8 +69,10 @@ class Forecaster:
         self._catalog = catalog
         self._ratio = length_ratio
         self._answer = lru_cache(maxsize=None)(self._uncached)
+        self._published = lru_cache(maxsize=None)(self._stored_as)
         self._model = lru_cache(maxsize=None)(catalogue.load)
         self._system = lru_cache(maxsize=None)(self._facts)
+        self._prompt = lru_cache(maxsize=None)(self._prompt_seconds)
 
     def of(self, record: Mapping[str, str]) -> Forecast:
         """The forecast for one row of the file; never raises for what a row may hold."""
@@ -72,13 +83,14 @@ class Forecaster:
 
     def _uncached(self, run: Run) -> Forecast:
         try:
-            return self._predicted(run, self._model(run.model), self._system(run.system))
+            return self._predicted(run, self._system(run.system))
         except (EstimatorError, PerfDatabaseError) as refusal:
             return Forecast(reason=str(refusal))
 
-    def _predicted(self, run: Run, model: Model, system: System) -> Forecast:
+    def _predicted(self, run: Run, system: System) -> Forecast:
         # An engine nobody knows is refused by the search itself, in its own words.
-        served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=0))
+        served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=1))
+        model, weights = self.checkpoint(run.model, label_of(run))
         estimate = search.predict(
             model,
             system,
@@ -87,12 +99,50 @@ class Forecaster:
             Workload(isl=self._length(run.isl), osl=self._length(run.osl), concurrency=run.concurrency),
             catalog=self._catalog,
             backend_version=self._version(run),
-            weights=weights(run),
+            weights=weights,
             kv_dtype=kv_cache(run),
             max_num_tokens=served.max_num_tokens,
+            rounds=ROUNDS,
         )
-        itl = estimate.latency.itl
-        return Forecast(ttft=estimate.latency.ttft + served.stream_interval * (itl or 0.0), itl=itl)
+        seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, self._length(run.osl), served.stream_interval)
+        return replace(seen, throughput=estimate.load.tokens_per_second, doubtful=estimate.is_doubtful)
+
+    def arithmetic(self, run: Run, rate: float) -> float:
+        """Share of its GPUs' peak arithmetic that prompts alone take at *rate* requests per second; above 1 the run
+        was not what its row says. Raises what the catalogue and the data types refuse."""
+        return rate * self._prompt(
+            run.backend, run.model, run.system, run.parallel, run.isl, label_of(run), kv_cache(run)
+        )
+
+    def _prompt_seconds(
+        self, backend: str, model: str, system: str, parallel: Parallel, isl: int, dtype: str | None, kv: str
+    ) -> float:
+        """Seconds at the peak rate that a prompt costs every GPU of the deployment."""
+        checkpoint, weights = self.checkpoint(model, dtype)
+        workload = Workload(isl=self._length(isl), osl=1)
+        problem = Problem(
+            model=checkpoint, system=self._system(system), backend=backend, gpus=parallel.gpus, workload=workload,
+            targets=Targets(), kv_dtype=kv,
+        )  # fmt: skip
+        shape = floor.served(problem, parallel, weights)
+        least = floor.of_iteration(shape, workload, "prefill", float(workload.isl), 0.0)
+        return least.computing / parallel.dp / parallel.pp
+
+    def checkpoint(self, name: str, dtype: str | None) -> tuple[Model, str | None]:
+        """The checkpoint that was served as *name* with weights of *dtype*, and the dtype where it does not say itself.
+
+        Where the named checkpoint is of that type it is itself; else a published one of the same shapes and that type;
+        else itself if the width agrees (files call every kind of 4-bit float nvfp4); else every matrix in that type.
+        """
+        base = self._model(name)
+        if dtype is None or dtype == main_type(base):
+            return base, None
+        if (published := self._published(name, dtype)) is not None:
+            return published, None
+        return base, (None if width(dtype) == width(main_type(base)) else dtype)
+
+    def _stored_as(self, name: str, dtype: str) -> Model | None:
+        return catalogue.stored_as(self._model(name), dtype)
 
     def _facts(self, name: str) -> System:
         known = self._catalog.systems()
@@ -107,12 +157,25 @@ class Forecaster:
         except PerfDatabaseError:
             return None
 
+    def output(self, run: Run) -> int:
+        """Output tokens of the mean request."""
+        return self._length(run.osl)
+
     def _length(self, nominal: int) -> int:
         return max(round(nominal * self._ratio), 1)
 
 
-def weights(run: Run) -> str | None:
-    """The dtype of the dense products as served, None for what the checkpoint declares.
+def _as_seen(ttft: float, itl: float | None, osl: int, interval: int) -> Forecast:
+    """What a client sees of a stream sent *interval* tokens at a time: the first of them comes with the last of its
+    batch, and the time between tokens is what is left over the others."""
+    if itl is None or osl <= interval:
+        return Forecast(ttft=ttft, itl=itl)
+    late = (interval - 1) * itl
+    return Forecast(ttft=ttft + late, itl=itl * (osl - interval) / (osl - 1))
+
+
+def label_of(run: Run) -> str | None:
+    """The dtype of the weights as the file names it, None where it names none.
 
     The file says fp8 for both kinds: in blocks where the experts' dtype says so, else with the fixed scales that
     ModelOpt exports, the checkpoints these runs served, carry.
@@ -120,6 +183,18 @@ def weights(run: Run) -> str | None:
     if run.weights == "fp8":
         return "fp8_block" if run.experts == "fp8_block" else "fp8_static"
     return run.weights or None
+
+
+def main_type(model: Model) -> str:
+    """The dtype that a checkpoint stores most of its weights in: its experts' where it has any."""
+    declared = quantization.checkpoint(model)
+    return declared.gemm if model.experts is None else declared.experts
+
+
+def width(dtype: str) -> int:
+    """Whole bits per weight of *dtype*, without its scales; 0 for one that does not exist."""
+    known = EXPERTS.get(dtype) or GEMM.get(dtype)
+    return 0 if known is None else int(known.weight_bytes * _BITS)
 
 
 def kv_cache(run: Run) -> str:

@@ -18,7 +18,13 @@ VERBS = {
     "recommend": "a load and an SLA: the fewest GPUs that will do, with head-room and alternatives",
     "support": "models, systems and engines: what is measured, operation by operation",
     "plan": "a DynamoGraphDeploymentRequest file: exactly what the controller would create for it",
+    "generate": "a model and some GPUs: manifests of a configuration that fits, without a search",
+    "compare": "a saved plan and a run of AIPerf: prediction against measurement",
+    "doctor": "a deployment: is RDMA active, is everything mounted, what to change",
+    "simulate": "a deployment and its traffic: what every request meets, as percentiles",
     "validate": "measured runs: how far the predictions are from them",
+    "calibrate": "measured runs: learn how far to believe a prediction",
+    "estimate": "one configuration: where its time goes, and how far to believe that",
     "perfdb": "the measurements: which there are, where they come from, what was repaired",
 }
 _CRASH = 1

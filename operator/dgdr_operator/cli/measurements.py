@@ -16,7 +16,8 @@ KNOWN = (
     *("id", *NEEDED, "backend_version", "precision", "batch_size", "pp_size", "attention_dp_size", "moe_tp_size"),
     *("moe_ep_size", "gemm_quant_mode", "moe_quant_mode", "silicon_ttft_ms", "silicon_tpot_ms", "defect"),
 )
-ADDED = ("predicted_ttft_ms", "predicted_itl_ms", "error")
+PREDICTED = ("predicted_ttft_ms", "predicted_itl_ms", "predicted_tokens_per_second")
+ADDED = (*PREDICTED, *(f"{name}_{end}" for name in PREDICTED for end in ("low", "high")), "error")
 
 
 # Beyond any run; larger numbers are slips.

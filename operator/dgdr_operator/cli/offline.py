@@ -80,6 +80,8 @@ def _image(ground: Ground, estimate: Estimate) -> dict[str, str]:
     """The newest Dynamo whose engine the estimate's measurements speak for, unless the usual one is such."""
     settings, backend = ground.settings, estimate.backend
     usual = releases.target(Runtime(), settings.dynamo_version, settings.registry).release
+    if not estimate.backend_version:
+        return {}
     for release in (usual, *reversed(releases.RELEASES)):
         if _measured(ground, backend, release.engines[backend]) == estimate.backend_version:
             minor = ".".join(map(str, release.minor))

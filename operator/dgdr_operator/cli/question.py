@@ -34,8 +34,8 @@ _FLAGS = {"e2eLatency": "request-latency", "requestRate": "request-rate", "total
 
 def add_flags(parser: Parser, *, budget: bool = True) -> None:
     """Add the flags that describe a question; *budget*: its GPUs are given, else only how many there may be at most."""
-    _add_hardware(parser, budget=budget)
-    _add_workload(parser)
+    add_hardware(parser, budget=budget)
+    add_workload(parser)
     _add_targets(parser)
 
 
@@ -46,7 +46,23 @@ def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Probl
     """
     packs = _packs(flags, catalog)
     problem = _problem(flags, catalog)
-    asked = Asked(
+    asked = _asked(flags, problem, packs)
+    return asked, [dataclasses.replace(problem, backend=one.pack.backend) for one in packs]
+
+
+def unpriced(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, Problem]:
+    """The same for a question that no measurement has to answer: one engine, no promises."""
+    problem = dataclasses.replace(_problem(flags, catalog), targets=Targets())
+    return _asked(flags, problem, []), problem
+
+
+def flag(field: str) -> str:
+    """The flag that sets *field* of a request, without its dashes."""
+    return _FLAGS.get(field, field)
+
+
+def _asked(flags: argparse.Namespace, problem: Problem, packs: list[Resolution]) -> Asked:
+    return Asked(
         model=problem.model,
         system=flags.system,
         gpus=flags.total_gpus,
@@ -58,12 +74,6 @@ def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Probl
         packs=tuple(f"{one.pack.system}/{one.pack.backend} {one.pack.version}" for one in packs),
         notes=tuple(one.note for one in packs if one.note),
     )
-    return asked, [dataclasses.replace(problem, backend=one.pack.backend) for one in packs]
-
-
-def flag(field: str) -> str:
-    """The flag that sets *field* of a request, without its dashes."""
-    return _FLAGS.get(field, field)
 
 
 def add_form(group: "argparse._ArgumentGroup") -> None:
@@ -74,7 +84,8 @@ def add_form(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
 
 
-def _add_hardware(parser: Parser, *, budget: bool) -> None:
+def add_hardware(parser: Parser, *, budget: bool = True) -> None:
+    """Add the flags of what to serve, and on what."""
     group = parser.add_argument_group("what to serve, and on what")
     model = "Hugging Face name, or a directory with its config.json"
     group.add_argument("--model", "--model-path", metavar="NAME", required=True, help=model)
@@ -98,7 +109,8 @@ def _add_hardware(parser: Parser, *, budget: bool) -> None:
     group.add_argument("--kv-cache-dtype", type=cache, metavar="TYPE", default="auto", help="auto, bf16 or fp8 (auto)")
 
 
-def _add_workload(parser: Parser) -> None:
+def add_workload(parser: Parser) -> None:
+    """Add the flags of the traffic."""
     group = parser.add_argument_group("the traffic")
     tokens = options.whole("token", MOST_TOKENS)
     group.add_argument("--isl", metavar="N", type=tokens, default=DEFAULT_ISL, help=f"prompt tokens ({DEFAULT_ISL})")
@@ -110,6 +122,8 @@ def _add_workload(parser: Parser) -> None:
     group.add_argument("--drafts", "--nextn", metavar="N", type=drafts, default=0, help=drafted)
     accepted = f"chance that a draft is accepted if the one before it was ({DEFAULT_ACCEPTANCE})"
     group.add_argument("--acceptance", metavar="P", type=options.probability, default=DEFAULT_ACCEPTANCE, help=accepted)
+    copies = "price experts that spread beyond a node with copies of the busy ones"
+    group.add_argument("--eplb", action="store_true", help=copies)
     load = group.add_mutually_exclusive_group()
     in_flight = options.positive("requests", MOST_MILLISECONDS)
     load.add_argument("--concurrency", metavar="N", type=in_flight, help="requests in flight to serve")
@@ -146,6 +160,7 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
         transfer_bandwidth=_link(settings.read(os.environ)),
         database_mode=flags.database_mode,
+        balanced=flags.eplb,
         top=flags.top,
     )
 

@@ -3,46 +3,29 @@
 import argparse
 import io
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dgdr_operator.cli import forecast, measurements, options
+from dgdr_operator.cli import forecast, measurements, options, trial
 from dgdr_operator.cli.forecast import Forecast
 from dgdr_operator.cli.options import FEASIBLE, Parser
-from dgdr_operator.report import artifacts, figures, grid, scores
+from dgdr_operator.report import accuracy_page, artifacts, figures
+from dgdr_operator.report.accuracy import Pair
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
-from dgdr_operator.report.scores import Score
+from perf_db import accuracy
+from perf_db.accuracy import Accuracy
 from perf_db.catalog import Catalog
 
 _PURPOSE = "Predict every run of a CSV file of measurements and say how far the predictions are from them."
-_QUIET_SECONDS = 2.0
 _NOTES = """\
 The file needs the columns backend, model_path, system, isl, osl, concurrency and tp_size; silicon_ttft_ms and
 silicon_tpot_ms are what predictions are compared with. Every other column passes through --output untouched, which adds
-predicted_ttft_ms, predicted_itl_ms and error (why a row is not predicted). Predicted times to first token are what the
-client of such a run sees: with TensorRT-LLM's stream interval of 20 tokens they hold 20 token times more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pair:
-    """A row that can be scored: its groups, and prediction and measurement of both times, seconds."""
-
-    backend: str
-    system: str
-    ttft: tuple[float, float] | None
-    itl: tuple[float, float] | None
-
-
-_GROUPS: Mapping[str, Callable[[_Pair], str]] = {
-    "all": lambda _: "all rows",
-    "backend": lambda pair: pair.backend,
-    "system": lambda pair: pair.system,
-    "backend x system": lambda pair: f"{pair.backend} x {pair.system}",
-}
+predicted_ttft_ms, predicted_itl_ms, predicted_tokens_per_second, _low and _high of each (90 % intervals), and error
+(why a row is not predicted). Predicted times to first token are what the client of such a run sees, tokens that are
+streamed in batches included. Rows are suspect when their prompts alone imply more arithmetic than the GPUs can do, or
+nearly as much. Measured tokens per second are those of a closed loop: its clients over the time of a request."""
 
 
 def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -58,52 +41,49 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
 
 def run(flags: argparse.Namespace) -> int:
     """Predict, write, print."""
-    sheet = measurements.read(flags.measurements)
-    records = sheet.records()
-    forecasts = _forecasts(records, forecast.Forecaster(Catalog(), flags.length_ratio))
+    sheet, catalog = measurements.read(flags.measurements), Catalog()
+    records, forecaster = sheet.records(), forecast.Forecaster(catalog, flags.length_ratio)
+    found, stored = trial.forecasts(records, forecaster), accuracy.read(catalog.root)
     if flags.output is not None:
         text = io.StringIO()
-        measurements.write(text, sheet, map(_fields, forecasts))
+        measurements.write(text, sheet, [_fields(*row, stored) for row in zip(records, found, strict=True)])
         artifacts.replace(flags.output, text.getvalue())
-    sys.stdout.write(_page(records, forecasts, options.paper_of(sys.stdout)))
+    paper = options.paper_of(sys.stdout)
+    pairs = trial.pairs(records, found, forecaster)
+    sys.stdout.write("\n".join([*_coverage(records, found, paper), *_page(pairs, stored, paper)]) + "\n")
     return FEASIBLE
 
 
-def _forecasts(records: Sequence[Mapping[str, str]], forecaster: forecast.Forecaster) -> list[Forecast]:
-    started, shown = time.monotonic(), False
-    found: list[Forecast] = []
-    for record in records:
-        found.append(forecaster.of(record))
-        if sys.stderr.isatty() and time.monotonic() - started > _QUIET_SECONDS:
-            shown = True
-            sys.stderr.write(f"\r{len(found)} of {len(records)} rows")
-    if shown:
-        sys.stderr.write("\n")
-    return found
+def _fields(record: Mapping[str, str], one: Forecast, stored: Accuracy | None) -> tuple[str, ...]:
+    """The cells of measurements.ADDED."""
+    values = {
+        "ttft": figures.milliseconds(one.ttft),
+        "itl": figures.milliseconds(one.itl),
+        "throughput": one.throughput,
+    }
+    ends: list[str] = []
+    for metric, value in values.items():
+        band = None if stored is None else stored.band(record["backend"].strip(), metric, doubtful=one.doubtful)
+        if value is None or band is None:
+            ends += ("", "")
+        else:
+            ends += (_number(value * band.low), _number(value * band.high))
+    return *map(_number, values.values()), *ends, one.reason
 
 
-def _fields(one: Forecast) -> tuple[str, str, str]:
-    return _milliseconds(one.ttft), _milliseconds(one.itl), one.reason
-
-
-def _milliseconds(seconds: float | None) -> str:
-    value = figures.milliseconds(seconds)
+def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _page(records: Sequence[Mapping[str, str]], forecasts: Sequence[Forecast], paper: Paper) -> str:
-    lines = [*_coverage(records, forecasts, paper)]
-    pairs = [_pair(record, one) for record, one in zip(records, forecasts, strict=True)]
-    scored = [pair for pair in pairs if pair is not None]
-    if not scored:
-        return "\n".join([*lines, "", "Nothing to score: no predicted row has a measured time."]) + "\n"
-    lines += [
-        "",
-        *heading("Errors in % of the measured time (bias: signed median)", paper),
-    ]
-    for label, key in _GROUPS.items():
-        lines += ["", *grid.draw(scores.columns(label, _scores(scored, key)), paper)]
-    return "\n".join(lines) + "\n"
+def _page(pairs: Sequence[Pair], stored: Accuracy | None, paper: Paper) -> Iterator[str]:
+    if not pairs:
+        yield from ("", "Nothing to score: no predicted row has a measured time.")
+        return
+    yield from accuracy_page.suspects(pairs, paper)
+    yield ""
+    yield from accuracy_page.errors(pairs, paper)
+    yield ""
+    yield from accuracy_page.coverage(pairs, stored, paper)
 
 
 def _coverage(records: Sequence[Mapping[str, str]], forecasts: Sequence[Forecast], paper: Paper) -> list[str]:
@@ -116,31 +96,3 @@ def _coverage(records: Sequence[Mapping[str, str]], forecasts: Sequence[Forecast
     lines += facts("Left out", [f"{count}: {reason}" for reason, count in reasons.most_common()], paper)
     lines += facts("Unscored", [f"{count}: defect, {reason}" for reason, count in defects.most_common()], paper)
     return lines
-
-
-def _pair(record: Mapping[str, str], one: Forecast) -> _Pair | None:
-    if one.reason or record.get("defect", "").strip():
-        return None
-    ttft = _both(one.ttft, measurements.measured(record, "silicon_ttft_ms"))
-    itl = _both(one.itl, measurements.measured(record, "silicon_tpot_ms"))
-    if ttft is None and itl is None:
-        return None
-    return _Pair(backend=record["backend"].strip(), system=record["system"].strip(), ttft=ttft, itl=itl)
-
-
-def _both(predicted: float | None, truth: float | None) -> tuple[float, float] | None:
-    return None if predicted is None or truth is None else (predicted, truth)
-
-
-def _scores(pairs: Sequence[_Pair], key: Callable[[_Pair], str]) -> dict[str, tuple[Score | None, Score | None]]:
-    groups = sorted({key(pair) for pair in pairs})
-    members = {group: [pair for pair in pairs if key(pair) == group] for group in groups}
-    return {
-        group: (_score([pair.ttft for pair in inside]), _score([pair.itl for pair in inside]))
-        for group, inside in members.items()
-    }
-
-
-def _score(both: Sequence[tuple[float, float] | None]) -> Score | None:
-    known = [pair for pair in both if pair is not None]
-    return scores.score([predicted for predicted, _ in known], [truth for _, truth in known])

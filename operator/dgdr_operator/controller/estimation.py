@@ -78,6 +78,7 @@ class Slot:
         self._errand = errand
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([SLOT])
+        self._pid: int | None = None  # known once the process has answered; one that still starts ends with its queue
         self._executor = self._fresh()
 
     def _fresh(self) -> ProcessPoolExecutor:
@@ -106,8 +107,10 @@ class Slot:
 
     def _replace(self, why: str) -> None:
         metrics.ESTIMATOR_RESTARTS.labels(why).inc()
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        self._pid = None
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = self._fresh()
 

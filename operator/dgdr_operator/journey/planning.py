@@ -8,7 +8,7 @@ from dgdr_operator import inventory as nodes
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.journey import placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
-from dgdr_operator.journey.questions import Question
+from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.sites import Site
@@ -16,11 +16,8 @@ from dgdr_operator.request import DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import catalogue
 from estimator.errors import NoFeasibleCandidate
-from estimator.estimates import Estimate, Mode, Outcome
+from estimator.estimates import Estimate, Outcome
 from perf_db.catalog import Catalog
-
-AGGREGATED: tuple[Mode, ...] = ("aggregated",)
-BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +97,30 @@ def _answer(question: Question, found: fabric.Fabric) -> _Answer:
     outcome = question.ask(BOTH, chosen.bandwidth)
     ground = Ground(node_gpus=question.node_gpus, release=question.target.release, settings=question.settings.fabric)
     missing = transport.shortage(chosen.fabric, outcome.choice, ground)
-    if not missing:
-        return _Answer(outcome=outcome, transport=chosen, fabric=transport.verdict(chosen, outcome.choice, None))
+    carried = _other_engines(question, chosen, ground, outcome) if missing else outcome
+    if carried is not None:
+        return _Answer(outcome=carried, transport=chosen, fabric=transport.verdict(chosen, carried.choice, None))
     fallback = transport.without_rdma(question.request, missing, question.node_gpus, question.settings)
     if fallback.bandwidth is None:
         return _aggregated(question, fallback, incomplete=missing)
     outcome = question.ask(BOTH, fallback.bandwidth)
     return _Answer(outcome=outcome, transport=fallback, fabric=transport.verdict(fallback, outcome.choice, None))
+
+
+def _other_engines(question: Question, chosen: Transport, ground: Ground, refused: Outcome) -> Outcome | None:
+    """The best plan of an engine that the network does carry apart; None if there is none, or staying together wins."""
+    outcome, together = refused, {refused.choice.backend}
+    while len(together) < len(question.problems):
+        try:
+            outcome = question.ask(BOTH, chosen.bandwidth, together)
+        except NoFeasibleCandidate:
+            return None
+        if outcome.choice.mode == "aggregated":
+            return None
+        if not transport.shortage(chosen.fabric, outcome.choice, ground):
+            return outcome
+        together.add(outcome.choice.backend)
+    return None
 
 
 def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> _Answer:

@@ -1,5 +1,6 @@
 """What the estimator is asked for a request: one problem per engine that could serve it, over the modes allowed."""
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from dgdr_operator import engines
@@ -14,6 +15,9 @@ from estimator.model import Model
 from estimator.problem import Problem
 from perf_db.catalog import Catalog
 from perf_db.errors import UnknownSystem
+
+AGGREGATED: tuple[Mode, ...] = ("aggregated",)
+BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +35,13 @@ class Question:
         """GPUs of one node."""
         return self.problems[0].system.node.gpus
 
-    def ask(self, modes: tuple[Mode, ...], bandwidth: float | None) -> Outcome:
-        """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second."""
+    def ask(self, modes: tuple[Mode, ...], bandwidth: float | None, together: Container[str] = ()) -> Outcome:
+        """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second.
+
+        together: engines that are asked for aggregated plans only.
+        """
         asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
+        asked = [replace(one, modes=AGGREGATED) if one.backend in together else one for one in asked]
         return engines.ask(asked, self.catalog)
 
 

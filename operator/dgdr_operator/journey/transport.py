@@ -75,36 +75,36 @@ def without_rdma(request: DeploymentRequest, why: str, node_gpus: int, settings:
     return Transport(fabric=fabric.NOTHING, bandwidth=None, why=why)
 
 
-def shortage(used: Fabric, estimate: Estimate, site: Ground) -> str:
+def shortage(used: Fabric, estimate: Estimate, ground: Ground) -> str:
     """Why *used* cannot carry *estimate* although the nodes have the device; "" if it can."""
     if estimate.mode == "aggregated" or not used.is_rdma:
         return ""
-    return _unfit(used, estimate, site) or ("" if used.devices is None else _too_few(used, estimate, site))
+    return _unfit(used, estimate, ground) or ("" if used.devices is None else _too_few(used, estimate, ground))
 
 
-def _unfit(used: Fabric, estimate: Estimate, site: Ground) -> str:
+def _unfit(used: Fabric, estimate: Estimate, ground: Ground) -> str:
     """EFA needs images with its libraries and, for some engines, whole nodes."""
     if used.profile != "efa":
         return ""
     engine = estimate.backend
-    if engine not in site.release.efa:
-        return f"Dynamo {'.'.join(map(str, site.release.minor))} has no {engine} image with libraries for EFA"
-    part = [worker for worker in estimate.workers if worker.parallel.gpus < site.node_gpus]
+    if engine not in ground.release.efa:
+        return f"Dynamo {'.'.join(map(str, ground.release.minor))} has no {engine} image with libraries for EFA"
+    part = [worker for worker in estimate.workers if worker.parallel.gpus < ground.node_gpus]
     if part and engine in _WHOLE_NODES:
         return f"{engine} needs whole nodes over EFA, and a {part[0].role} worker has {part[0].parallel.gpus} GPUs"
     return ""
 
 
-def _too_few(used: Fabric, estimate: Estimate, site: Ground) -> str:
+def _too_few(used: Fabric, estimate: Estimate, ground: Ground) -> str:
     """Nodes with the device, and devices on a node, against what the pods ask for."""
-    needed = _nodes(used, estimate, site.node_gpus)
+    needed = _nodes(used, estimate, ground.node_gpus)
     if used.nodes < needed:
         return f"{used.resource} is on {used.nodes} of {used.of} nodes, {needed} are needed"
     for worker in estimate.workers:
-        gpus = min(worker.parallel.gpus, site.node_gpus)
-        share = Share(backend=estimate.backend, gpus=gpus, node_gpus=site.node_gpus)
-        pods = 1 if used.profile == "roce-gke" else site.node_gpus // gpus
-        asked = attachments.devices(used, share, site.settings) * pods
+        gpus = min(worker.parallel.gpus, ground.node_gpus)
+        share = Share(backend=estimate.backend, gpus=gpus, node_gpus=ground.node_gpus)
+        pods = 1 if used.profile == "roce-gke" else ground.node_gpus // gpus
+        asked = attachments.devices(used, share, ground.settings) * pods
         if asked > (used.devices or 0):
             return f"the {worker.role} pods of one node ask for {asked} {used.resource}, it has {used.devices}"
     return ""

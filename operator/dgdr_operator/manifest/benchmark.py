@@ -85,7 +85,8 @@ def _tokenizer(site: Site) -> str:
 
 def _pod(site: Site, aiperf: list[str]) -> dict[str, Any]:
     script = ["set -euo pipefail", "pip install --quiet aiperf", shlex.join(aiperf), f"echo {shlex.quote(MARK)}"]
-    script.append(f"find {RESULTS} -name {EXPORT} -exec cat {{}} +")
+    # Beside the run's summary there may be one for each of its phases, deeper down.
+    script.append(f"find {RESULTS} -name {EXPORT} -not -path '*/phases/*' -exec cat {{}} +")
     volumes: list[dict[str, Any]] = [{"name": "results", "emptyDir": {}}]
     mounts = [{"name": "results", "mountPath": RESULTS}]
     for volume in storage.volumes(site.cache):

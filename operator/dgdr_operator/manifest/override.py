@@ -102,6 +102,7 @@ def _merged(ours: Any, theirs: Any, field: str = "") -> Any:  # noqa: ANN401 -- 
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         appended = _patched_args(ours, theirs)
         given = {key: value for key, value in theirs.items() if key != "$patch"}
+        given |= _requested(given) if field == "resources" else {}
         result = {**ours, **{key: _merged(ours.get(key), value, key) for key, value in given.items()}}
         return {**result, **appended}
     if isinstance(ours, list) and isinstance(theirs, list) and field in _KEYS:
@@ -111,6 +112,16 @@ def _merged(ours: Any, theirs: Any, field: str = "") -> Any:  # noqa: ANN401 -- 
             ours, theirs, "mountPath" if any("mountPath" in entry for entry in theirs) else "mountPoint"
         )
     return theirs
+
+
+def _requested(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Devices whose limit is changed are requested alike, as the cluster demands, unless requests are given too."""
+    devices = {name: count for name, count in (resources.get("limits") or {}).items() if _is_device(name)}
+    return {"requests": devices} if devices and "requests" not in resources else {}
+
+
+def _is_device(name: str) -> bool:
+    return "/" in name or name in {"gpu", "custom"}
 
 
 def _patched_args(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:

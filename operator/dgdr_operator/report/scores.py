@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from dgdr_operator.report.grid import Column
 
 _HIGH = 90
+_NEED = {"p90": 5, "bias": 7}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def columns(label: str, scores: Mapping[str, tuple[Score | None, Score | None]])
 
 def _errors(name: str, scores: Sequence[Score | None]) -> list[Column]:
     return [
-        Column(head=(name, field), cells=tuple(_cell(one, field) for one in scores))
+        Column(head=(name, field), cells=tuple(_cell(one, field) for one in scores), need=_NEED.get(field, 9))
         for field in ("mean", "median", "p90", "bias")
     ]
 

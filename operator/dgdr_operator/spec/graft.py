@@ -1,47 +1,52 @@
 """Is an override shaped like a graph? What is merged into a graph has to be of the kind that stands there."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dgdr_operator.errors import nearest
 from dgdr_operator.spec.words import show
 
-Test = Callable[[Any], bool]
+Test = Callable[[object], bool]
+
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
-def _is_count(value: Any) -> bool:  # noqa: ANN401 -- any leaf of an override
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
-def _is_quantity(value: Any) -> bool:  # noqa: ANN401
+def _is_quantity(value: object) -> bool:
     return isinstance(value, str) or _is_count(value)
 
 
-def _is_whole(value: Any) -> bool:  # noqa: ANN401
-    return _is_count(value) or (isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 10)  # noqa: PLR2004
+def _is_whole(value: object) -> bool:
+    return _is_count(value) or (isinstance(value, str) and _WHOLE.fullmatch(value) is not None)
 
 
-def _is_object(value: Any) -> bool:  # noqa: ANN401
+def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _is_text(value: Any) -> bool:  # noqa: ANN401
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _are_texts(value: Any) -> bool:  # noqa: ANN401
+def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
-def _are_objects(value: Any) -> bool:  # noqa: ANN401
+def _are_objects(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
-def _are_named(value: Any) -> bool:  # noqa: ANN401
-    return _are_objects(value) and all(isinstance(entry.get("name"), str) for entry in value)
+def _are_named(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in value
+    )
 
 
-def _are_quantities(value: Any) -> bool:  # noqa: ANN401
+def _are_quantities(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     plain = {name: amount for name, amount in value.items() if name not in {"custom", "claims"}}
@@ -86,8 +91,9 @@ _SHARED = ("eppConfig", "frontendSidecar", "globalDynamoNamespace", "minAvailabl
 _COMPONENT = {
     "v1alpha1": (
         *_SHARED, "annotations", "autoscaling", "checkpoint", "componentType", "dynamoNamespace", "envFromSecret",
-        "envs", "extraPodMetadata", "extraPodSpec", "failover", "gpuMemoryService", "ingress", "labels", "livenessProbe",
-        "readinessProbe", "resources", "serviceName", "sharedMemory", "subComponentType", "volumeMounts",
+        "envs", "extraPodMetadata", "extraPodSpec", "failover", "gpuMemoryService", "ingress", "labels",
+        "livenessProbe", "readinessProbe", "resources", "serviceName", "sharedMemory", "subComponentType",
+        "volumeMounts",
     ),
     "v1beta1": (*_SHARED, "compilationCache", "experimental", "name", "podTemplate", "sharedMemorySize", "type"),
 }  # fmt: skip
@@ -129,7 +135,7 @@ def _tree(tree: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 --
             yield from _field(key, below, f"{path}.{key[:60]}")
 
 
-def _field(key: str, value: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+def _field(key: str, value: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -- as above
     kind, fits = _KINDS.get(key, ("", bool))
     if kind and not fits(value):
         yield path, f"must be {kind}, not {show(value)}"

@@ -8,10 +8,7 @@ from dgdr_operator.spec import graft, schema, words
 GRAPH_KIND = "DynamoGraphDeployment"
 GRAPH_VERSIONS = ("nvidia.com/v1beta1", "nvidia.com/v1alpha1")
 
-_NO_PLANNER = (
-    "the autoscaling planner reads curves of a profiling run, and no such run is made here; leave it out, the graph "
-    "keeps the size that was planned"
-)
+_NO_PLANNER = "the autoscaling planner changes the number of replicas, which is kept as planned here; leave it out"
 
 Problems = Iterator[tuple[str, str]]
 

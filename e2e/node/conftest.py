@@ -1,0 +1,70 @@
+"""Fixtures of the tests on a real node: the node, the chart installed on it, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from e2e import definitions
+from e2e.conftest import LOGS
+from e2e.controlplane.build import BuildError
+from e2e.node import image
+from e2e.node.node import Node, archives, node
+from e2e.node.release import Release
+from e2e.node.tools import NodeError
+from e2e.processes import NotReady
+
+Say = Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A cluster of one node, on this machine, with both kinds."""
+    folder = tmp_path_factory.mktemp("node")
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(node(folder, archives(folder)))
+        except (BuildError, NodeError, NotReady) as error:
+            pytest.fail(str(error), pytrace=False)
+        request.config.stash.setdefault(LOGS, []).extend(running.cluster.logs)
+        stack.enter_context(definitions.installed(running.cluster, definitions.default_origin()))
+        yield running
+
+
+@pytest.fixture(scope="session")
+def release(machine: Node) -> Release:
+    """The chart, installed with `helm upgrade --install --wait` into a namespace that enforces `restricted`."""
+    found = Release(machine=machine)
+    try:
+        found.install()
+    except NodeError as error:
+        pytest.fail(f"{error}\n{found.report()}", pytrace=False)
+    return found
+
+
+@pytest.fixture
+def namespace(machine: Node, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh namespace for a user's requests."""
+    name = f"models-{abs(hash(request.node.name)) % 10_000}"
+    machine.cluster.kubectl("create", "namespace", name)
+    yield name
+    machine.cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Prints a measured figure, whatever pytest does with output."""
+
+    def aloud(sentence: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
+
+    return aloud
+
+
+@pytest.fixture(scope="session")
+def image_size() -> int:
+    """Bytes of our image, unpacked."""
+    return image.store().size(image.OURS)

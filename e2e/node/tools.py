@@ -1,0 +1,71 @@
+"""What a node needs of the machine: root and a few Debian packages; what is missing is said in one message."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from e2e.controlplane.build import BuildError
+
+PROGRAMS: Mapping[str, str] = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    "busybox": "busybox-static",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "mount": "mount",
+    "conntrack": "conntrack",
+}
+"""Program -> the Debian package that brings it."""
+
+PLUGINS = Path("/usr/lib/cni")
+"""Where Debian's containernetworking-plugins lie."""
+
+
+class NodeError(Exception):
+    """A step of building or running the node failed; the text has the command and its words."""
+
+
+def missing() -> str | None:
+    """What has to be done before a node can run here, as one command; None when nothing has to."""
+    if os.geteuid() != 0:
+        return "a node of our own needs root"
+    packages = {package for program, package in PROGRAMS.items() if shutil.which(program) is None}
+    if not (PLUGINS / "bridge").is_file():
+        packages.add("containernetworking-plugins")
+    return f"apt-get install --no-install-recommends {' '.join(sorted(packages))}" if packages else None
+
+
+def require() -> None:
+    """Raises BuildError with what `missing` says, if it says anything."""
+    said = missing()
+    if said:
+        raise BuildError(f"a node cannot run here yet: {said}")
+
+
+def run(*command: str | Path, input: str | None = None) -> str:  # noqa: A002 -- the word that subprocess.run uses
+    """Runs a command to its end and answers with stdout; raises NodeError with the end of its words."""
+    arguments: Sequence[str] = [str(part) for part in command]
+    done = subprocess.run(arguments, input=input, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise NodeError(f"{' '.join(arguments)}: {(done.stderr.strip() or done.stdout.strip())[-2000:]}")
+    return done.stdout
+
+
+def main() -> int:
+    """0 when a node can run here, 1 with the one command that is missing when not."""
+    said = missing()
+    if said:
+        sys.stderr.write(f"a node cannot run here yet: {said}\n")
+    return 1 if said else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""`dgdr calibrate`: measured runs in; how far predictions were from them, and intervals for the next ones, out."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from dgdr_operator.cli import forecast, measurements, trial
+from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
+from dgdr_operator.cli.trial import Records
+from dgdr_operator.report import accuracy as report
+from dgdr_operator.report import accuracy_document, artifacts
+from dgdr_operator.report.accuracy import METRICS, Metric, Pair
+from estimator import intervals
+from estimator.intervals import Residuals
+from perf_db import accuracy
+from perf_db.accuracy import Accuracy, Band
+from perf_db.catalog import Catalog
+
+_PURPOSE = (
+    "Learn from a CSV file of measured runs how far to believe predictions, and store that beside the measurements."
+)
+_EXAMPLES = """\
+examples:
+  dgdr calibrate --measurements runs.csv --source "nightly benchmark" --date 2026-11-21
+  dgdr calibrate --page > docs/accuracy.md
+
+Nothing in the predictions themselves is fitted: what is learned is how wrong they are. The file is the one that
+`dgdr validate` reads; rows with a defect and rows that are impossible as labelled are counted and not learned from."""
+_METHOD = (
+    "Quantiles of measured over predicted per engine, over all rows; the tails are cut where leaving out each (model, "
+    "system) in turn covers 90 % of rows, and coverage is counted with that choice left out too. Doubtful predictions: "
+    "wider by the ratio of the 90 % quantiles of the logarithms' sizes. Calibrating changes no prediction."
+)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the verb and its flags."""
+    parser = subparsers.add_parser("calibrate", description=_PURPOSE, epilog=_EXAMPLES)
+    parser.add_argument("--measurements", metavar="FILE", type=Path, help="CSV file of measured runs")
+    parser.add_argument("--source", metavar="TEXT", help="whose runs these are")
+    parser.add_argument("--date", metavar="YYYY-MM-DD", type=_date, help="when this is done")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="where to store it (beside the packs)")
+    parser.add_argument("--page", action="store_true", help="print the page about what is stored, in Markdown")
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Learn and store, or show what is stored."""
+    catalog = Catalog()
+    if flags.page:
+        return _show(catalog)
+    for name in ("measurements", "source", "date"):
+        if getattr(flags, name) is None:
+            raise UsageError(f"--{name} must be given (or --page, to show what is stored)")
+    records = measurements.read(flags.measurements).records()
+    learned = _learned(records, catalog, flags)
+    artifacts.replace(flags.output or catalog.root / accuracy.FILE, accuracy.text(learned))
+    print(_summary(learned))  # noqa: T201 - a command line speaks by printing
+    return FEASIBLE
+
+
+def _show(catalog: Catalog) -> int:
+    stored = accuracy.read(catalog.root)
+    if stored is None:
+        raise UsageError("nothing is stored yet: calibrate with --measurements first")
+    sys.stdout.write(accuracy_document.page(stored))
+    return FEASIBLE
+
+
+def _date(text: str) -> str:
+    if not _DATE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"must be a date like 2026-11-21, not {text!r}")
+    return text
+
+
+def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> Accuracy:
+    forecaster = forecast.Forecaster(catalog)
+    found = trial.forecasts(records, forecaster)
+    pairs = trial.pairs(records, found, forecaster)
+    if not pairs:
+        raise UsageError(f"{flags.measurements}: no row that can be predicted has a measured time")
+    kept = report.possible(pairs)
+    counts = {
+        "rows": len(records),
+        "predicted": sum(not one.reason for one in found),
+        "defect": sum(bool(record.get("defect", "").strip()) for record in records),
+        "scored": len(pairs),
+        "impossible": len(pairs) - len(kept),
+        "hardly possible": len(kept) - len(report.possible(pairs, report.IMPLAUSIBLE)),
+        "doubtful": sum(pair.doubtful for pair in kept),
+    }
+    return Accuracy(
+        source=flags.source,
+        sha256=sha256(flags.measurements.read_bytes()).hexdigest(),
+        date=flags.date,
+        measurements=catalog.data_version,
+        method=_METHOD,
+        counts=counts,
+        bands=_bands(kept),
+        doubtful={metric: _widening(kept, metric) for metric in METRICS},
+        errors={
+            "all": report.shares(
+                {"all rows": pairs, "without impossible": kept, "without hardly possible": _sure(kept)}
+            ),
+            **{name: report.shares(report.members(pairs, name)) for name in report.GROUPINGS if name != "all"},
+        },
+    )
+
+
+def _sure(pairs: Sequence[Pair]) -> list[Pair]:
+    return report.possible(pairs, report.IMPLAUSIBLE)
+
+
+def _bands(pairs: Sequence[Pair]) -> dict[str, dict[str, Band]]:
+    """Per engine and metric, from predictions that are not doubtful."""
+    found: dict[str, dict[str, Band]] = {}
+    for backend in sorted({pair.backend for pair in pairs}):
+        own = [pair for pair in pairs if pair.backend == backend and not pair.doubtful]
+        bands = {metric: _band(own, metric) for metric in METRICS}
+        found[backend] = {metric: band for metric, band in bands.items() if band is not None}
+    return found
+
+
+def _band(pairs: Sequence[Pair], metric: Metric) -> Band | None:
+    """The interval, and how well it would have held for whole models and systems that were not there."""
+    band = intervals.band(report.residuals(pairs, metric))
+    models = intervals.band(report.residuals(pairs, metric, lambda pair: pair.model))
+    systems = intervals.band(report.residuals(pairs, metric, lambda pair: pair.system))
+    if band is None:
+        return None
+    return replace(
+        band,
+        without_model=None if models is None else models.coverage,
+        without_system=None if systems is None else systems.coverage,
+    )
+
+
+def _widening(pairs: Sequence[Pair], metric: Metric) -> float:
+    """Over all engines, each row's distance counted from the middle of its own engine's sure predictions."""
+    parts: dict[bool, list[float]] = {True: [], False: []}
+    for backend in sorted({pair.backend for pair in pairs}):
+        own = [pair for pair in pairs if pair.backend == backend]
+        sure = report.residuals([pair for pair in own if not pair.doubtful], metric).logs
+        middle = float(np.median(sure)) if len(sure) else 0.0
+        for kind, logs in parts.items():
+            rows = report.residuals([pair for pair in own if pair.doubtful == kind], metric).logs
+            logs += [float(one) for one in rows - middle]
+    doubtful, usual = (Residuals(logs=np.array(parts[key]), groups=("",) * len(parts[key])) for key in (True, False))
+    return intervals.widening(doubtful, usual)
+
+
+def _summary(learned: Accuracy) -> str:
+    lines = [f"{learned.counts['scored']} of {learned.counts['rows']} rows, {learned.source}"]
+    for backend, bands in learned.bands.items():
+        for metric, band in bands.items():
+            lines.append(
+                f"{backend} {metric}: measured over predicted {band.low:.2f} to {band.high:.2f}, "
+                f"{100 * band.coverage:.1f} % of rows inside with their group left out"
+            )
+    return "\n".join(lines)
