@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -65,6 +65,16 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
 
 
 @pytest.fixture(scope="session")
-def image_size() -> int:
-    """Bytes of our image, unpacked."""
+def image_size() -> str:
+    """How big our image is."""
     return image.store().size(image.OURS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows what the controller's pod said beside the failure that it may explain; its log goes with the pod."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("release")
+    if report.failed and isinstance(found, Release):
+        report.sections.append(("the controller's pod", found.report()))
+    return report

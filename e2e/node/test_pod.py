@@ -47,10 +47,10 @@ def version(graph: Object) -> str:
     return str(graph["metadata"]["resourceVersion"])
 
 
-def test_the_pod_comes_up_where_restricted_is_enforced(release: Release, image_size: int, say: Say) -> None:
+def test_the_pod_comes_up_where_restricted_is_enforced(release: Release, image_size: str, say: Say) -> None:
     pod = release.wait_ready()
 
-    say(f"image: {image_size / 1e6:.0f} MB unpacked")
+    say(f"image: {image_size} unpacked")
     say(f"helm upgrade --install until Ready: {release.seconds[0]:.1f} s")
     assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
     assert all(status["restartCount"] == 0 for status in pod["status"]["containerStatuses"])

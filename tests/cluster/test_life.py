@@ -47,6 +47,10 @@ async def test_a_request_becomes_a_graph_and_follows_its_state(user: User, serve
 
 @pytest.mark.usefixtures("controller")
 async def test_a_life_cycle_costs_at_most_six_writes_and_four_events(user: User, server: ApiServer) -> None:
+    await user.ask("first")  # an estimator that still starts would cost the next request a status of its own
+    await user.wait(lambda: user.condition("first", "Synced"), "the estimator to be awake")
+    before = len(server.writes)
+
     await user.ask("chat")
     await user.wait(lambda: user.condition("chat", "Synced"), "the graph to be noticed")
     for state in ("initializing", "pending", "successful"):
@@ -54,9 +58,10 @@ async def test_a_life_cycle_costs_at_most_six_writes_and_four_events(user: User,
         await asyncio.sleep(0.1)
     await user.wait_phase("chat", "Deployed")
 
-    events = [asked for asked in server.writes if asked.resource == "events"]
+    written = server.writes[before:]
+    events = [asked for asked in written if asked.resource == "events"]
     assert len(events) <= 4
-    assert len(server.writes) - len(events) <= 6
+    assert len(written) - len(events) <= 6
 
 
 @pytest.mark.usefixtures("controller")

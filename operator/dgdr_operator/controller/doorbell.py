@@ -7,10 +7,12 @@ it lives apart, in a fresh loop per life, and is started again when it falls.
 import asyncio
 import itertools
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import kopf
@@ -51,6 +53,18 @@ def settings() -> kopf.OperatorSettings:
     chosen.queueing.exit_timeout = 2
     chosen.process.ultimate_exiting_timeout = None  # its alternative is SIGKILL for the whole process
     return chosen
+
+
+def login_as_pod(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 -- whatever kopf passes to a login
+    """The pod's service account, at the address that Kubernetes gives to every container.
+
+    kopf asks for kubernetes.default.svc instead: the watch would be deaf wherever names do not resolve.
+    """
+    found = kopf.login_with_service_account(**kwargs)
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+    if found is None or not (host and port):
+        return found
+    return replace(found, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 class Doorbell:
@@ -107,7 +121,7 @@ class Doorbell:
     def _registry(self) -> kopf.OperatorRegistry:
         """One watcher per kind, and logins that do not depend on which client libraries are installed."""
         registry = kopf.OperatorRegistry()
-        kopf.on.login(registry=registry, id="service-account")(kopf.login_with_service_account)
+        kopf.on.login(registry=registry, id="service-account")(login_as_pod)
         kopf.on.login(registry=registry, id="kubeconfig")(kopf.login_with_kubeconfig)
         self._listen(registry, "request", self._kinds.request)
         self._listen(registry, "graph", self._kinds.graph)
