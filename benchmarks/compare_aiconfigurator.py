@@ -131,8 +131,9 @@ def _best(folder: Path, case: Case) -> str:
         "itl_ms": float(row["tpot"]),
         "tokens_per_second_per_gpu": float(row["tokens/s/gpu_cluster"]),
     }
-    pool = "" if "backend" in row else "(d)"
-    told = _told(mode, f"{row[f'{pool}backend']} {row[f'{pool}version']}", figures)
+    # Tables of pools carry the engine per pool, those of several engines at once in either way.
+    engine = " ".join(row.get(name) or row.get(f"(d){name}") or "" for name in ("backend", "version"))
+    told = _told(mode, engine, figures)
     return told if kept else f"misses the targets: {told}"
 
 

@@ -137,19 +137,38 @@ def _iteration(
     step: Step, workload: Workload, sequences: Array, budget: Array, others: Array
 ) -> tuple[Array, Array, Array]:
     """Mean seconds per iteration, a prompt's own service time, and the worker's time that a prompt takes."""
-    new, decodes = workload.new_tokens, max(workload.iterations, 1)
+    new = workload.new_tokens
+    arriving = others * sequences / max(workload.iterations, 1)
+    several = _company(arriving)
     if step.shape.engine.policy == "prompt_only":
-        chunks = np.ceil(new / budget)
-        service = chunks * step.mixed(new / chunks, np.zeros_like(budget))
-        return step.decode(sequences) + others * sequences * service / decodes, service, service
+        service, taken = _alone(step, new, np.minimum(several, np.maximum(budget / new, 1)), budget)
+        return step.decode(sequences) + arriving * taken, service, taken
     room, chunks = _room(step, new, sequences, budget)
     chunk = new / chunks
-    arriving = np.minimum(others * sequences * new / decodes, room)
-    together = np.maximum(chunk, arriving)
-    share = np.minimum(1, arriving / together)
+    usual = np.where(chunks > 1, chunk, several * new)
+    together = np.minimum(np.maximum(usual, arriving * new), room)
+    share = np.minimum(1, np.minimum(arriving * new, room) / together)
     mixed = step.mixed(together, sequences)
     seconds = (1 - share) * step.decode(sequences) + share * mixed
-    return seconds, chunks * step.mixed(chunk, sequences), mixed * new / together
+    service = np.where(chunks > 1, chunks * step.mixed(chunk, sequences), mixed)
+    return seconds, service, mixed * new / together
+
+
+def _company(arriving: Array) -> Array:
+    """Prompts in a step that has any, when *arriving* come per iteration on average: the mean of a Poisson count
+    that is not zero."""
+    mean = np.maximum(arriving, 1e-9)
+    return np.maximum(mean / -np.expm1(-mean), 1)
+
+
+def _alone(step: Step, new: int, several: Array, budget: Array) -> tuple[Array, Array]:
+    """A prompt's service time and its share of the worker's where prompts run without decodes, *several* at once;
+    a prompt longer than the budget runs in chunks of its own."""
+    nothing = np.zeros_like(budget)
+    chunks = np.ceil(new / budget)
+    chunked = chunks * step.mixed(new / chunks, nothing)
+    together = step.mixed(np.minimum(several * new, np.maximum(budget, new)), nothing)
+    return np.where(chunks > 1, chunked, together), np.where(chunks > 1, chunked, together / several)
 
 
 def _in_a_crowd(step: Step, workload: Workload, sequences: Array, budget: Array) -> Array:

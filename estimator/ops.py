@@ -171,9 +171,13 @@ class StateScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryOp:
-    """An elementwise kernel: nothing but *bytes_per_token* through the memory system."""
+    """An elementwise kernel: nothing but *bytes_per_token* through the memory system.
+
+    launch: its constant, seconds; None for the system's, of a kernel launched on its own.
+    """
 
     bytes_per_token: float
+    launch: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

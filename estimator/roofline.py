@@ -230,7 +230,8 @@ def state(system: System, op: StateScan, x: Array) -> Array:
 def memory(system: System, op: MemoryOp, x: Array) -> Array:
     """Seconds of an elementwise kernel: bytes at the share of bandwidth such kernels reach, plus their constant."""
     bandwidth = system.memory_op_efficiency * system.gpu.memory_bandwidth
-    return op.bytes_per_token * x / bandwidth + system.memory_op_seconds
+    launch = system.memory_op_seconds if op.launch is None else op.launch
+    return op.bytes_per_token * x / bandwidth + launch
 
 
 def transfer(system: System, op: Transfer, x: Array) -> Array:

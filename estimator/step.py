@@ -59,7 +59,8 @@ class Step:
         layers = self._decode["token"](tokens) + self._decode["sequence"](tokens) + self._decode["decode"](each)
         layers = layers + np.maximum(self._beside[0](tokens), self._beside[1](tokens))
         gpu = layers * self._deepened + self._decode["head"](tokens) + self._workload.drafts * _DRAFT_SECONDS
-        return np.maximum(gpu, self.shape.engine.host.per_decode_step) * (parts + stages - 1) / stages
+        host = self.shape.engine.host
+        return np.maximum(gpu, host.per_decode_step) * (parts + stages - 1) / stages + host.between_steps
 
     def mixed(self, tokens: Array, sequences: Array) -> Array:
         """Seconds of an iteration with *tokens* (over 0) of prompts beside decoding *sequences*; shapes broadcast."""
@@ -68,7 +69,8 @@ class Step:
         beside = np.where(drafted > 0, self._decode["decode"](sequences) + self._decode["sequence"](drafted), 0.0)
         gpu = self._prompt["token"](tokens + drafted) + self._prompt["prompt_token"](tokens) + beside
         gpu = gpu + self._decode["head"](prompts + drafted) + self._prompt["context"](prompts)
-        return gpu + self.shape.engine.host.per_prompt_layer * self.shape.model.layers
+        host = self.shape.engine.host
+        return gpu + host.per_prompt_layer * self.shape.model.layers + host.between_steps
 
     def breakdown(self, phase: Phase, tokens: float, sequences: float) -> tuple[OpTime, ...]:
         """Where the time of such an iteration goes, operation by operation, all layers together."""

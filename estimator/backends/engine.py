@@ -20,12 +20,15 @@ class Host:
 
     per_decode_step: lower bound of a captured step (hidden under GPU time); per_prompt_layer: added per layer to a
     step that holds prompt tokens, whose kernels are launched one by one; frontend: HTTP, tokenizer and routing
-    in the time to first token.
+    in the time to first token; between_steps: added to every step, what scheduling and sampling leave unhidden;
+    captured_kernel: constant of an elementwise kernel inside a captured graph.
     """
 
     per_decode_step: float
     per_prompt_layer: float
     frontend: float
+    between_steps: float
+    captured_kernel: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ ENGINE = Engine(
     policy="decode_first",
     token_budget=_token_budget,
     # Priors: scheduler and input preparation of a captured step; launch-bound piecewise execution of prompt steps.
-    host=Host(per_decode_step=1.5e-3, per_prompt_layer=0.4e-3, frontend=10e-3),
+    host=Host(per_decode_step=1.5e-3, per_prompt_layer=0.4e-3, frontend=10e-3, between_steps=0.0, captured_kernel=3e-6),
     activation_scale={1: 11, 2: 6.5, 4: 5, 8: 5},
     experts_scale=2,
     activation_floor=70 * _MEBIBYTE,

@@ -1,5 +1,7 @@
 """A whole model: every block's operations, between the embedding and the vocabulary head."""
 
+from dataclasses import replace
+
 from estimator.layers import dense, experts, grouped, latent, linear
 from estimator.layers.parts import Phase, all_reduce
 from estimator.model import Attention, Block, DeltaNet, Experts, FeedForward, Latent, StateSpace
@@ -18,7 +20,14 @@ def operations(shape: Shape, phase: Phase) -> tuple[Placed, ...]:
     if shape.parallel.pp > 1:
         hand_over = Transfer(width=shape.model.hidden)
         placed.append(Placed(name="stage transfer", op=hand_over, count=shape.parallel.pp - 1, role="token"))
-    return tuple(placed)
+    return tuple(_captured(shape, one) for one in placed) if phase == "decode" else tuple(placed)
+
+
+def _captured(shape: Shape, placed: Placed) -> Placed:
+    """The same inside a captured graph, whose kernels start sooner than launched ones."""
+    if not isinstance(placed.op, MemoryOp):
+        return placed
+    return replace(placed, op=replace(placed.op, launch=shape.engine.host.captured_kernel))
 
 
 def layer_bytes(shape: Shape) -> float:
