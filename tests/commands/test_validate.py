@@ -51,6 +51,13 @@ def test_coverage_and_errors_are_printed(dgdr: Run, runs: Path) -> None:
         assert any(line.startswith(f"{group} ") for line in ended.out.splitlines())
 
 
+def test_the_types_that_were_served_are_printed(dgdr: Run, runs: Path) -> None:
+    lines = [line.split() for line in dgdr("validate", "--measurements", str(runs)).out.splitlines()]
+
+    assert ["vllm", "Qwen/Qwen3-32B-FP8", "fp8_block", "fp8_block", "bf16", "2"] in lines
+    assert ["trtllm", "nvidia/Qwen3-32B-FP8", "fp8_static", "fp8_static", "fp8", "1"] in lines
+
+
 def test_a_row_with_a_defect_is_predicted_but_not_scored(dgdr: Run, runs: Path) -> None:
     scored = next(line for line in dgdr("validate", "--measurements", str(runs)).out.splitlines() if "all rows" in line)
 

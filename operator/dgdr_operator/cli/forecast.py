@@ -6,7 +6,9 @@ from functools import lru_cache
 
 from dgdr_operator.cli import measurements
 from dgdr_operator.cli.measurements import BadRow, Run
-from estimator import catalogue, floor, hardware, quantization, search
+from dgdr_operator.report.deployed import Deployed
+from estimator import catalogue, deciding, floor, hardware, quantization, search
+from estimator.backends import registry
 from estimator.errors import EstimatorError
 from estimator.hardware import System
 from estimator.model import Model
@@ -127,6 +129,19 @@ class Forecaster:
         shape = floor.served(problem, parallel, weights)
         least = floor.of_iteration(shape, workload, "prefill", float(workload.isl), 0.0)
         return least.computing / parallel.dp / parallel.pp
+
+    def deployed(self, run: Run) -> Deployed:
+        """What that run is taken to have served. Raises what its prediction would have raised."""
+        model, weights = self.checkpoint(run.model, label_of(run))
+        engine, sm = registry.engine(run.backend), self._system(run.system).gpu.sm
+        types = deciding.stored(model, engine, sm, kv_dtype=kv_cache(run), weights=weights)
+        return Deployed(
+            backend=run.backend,
+            checkpoint=model.name,
+            attention=types.attention_gemm,
+            weights=types.gemm if model.experts is None else types.experts,
+            kv_cache=types.kv,
+        )
 
     def checkpoint(self, name: str, dtype: str | None) -> tuple[Model, str | None]:
         """The checkpoint that was served as *name* with weights of *dtype*, and the dtype where it does not say itself.

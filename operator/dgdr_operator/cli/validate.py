@@ -10,7 +10,7 @@ from pathlib import Path
 from dgdr_operator.cli import forecast, measurements, options, trial
 from dgdr_operator.cli.forecast import Forecast
 from dgdr_operator.cli.options import FEASIBLE, Parser
-from dgdr_operator.report import accuracy_page, artifacts, figures
+from dgdr_operator.report import accuracy_page, artifacts, deployed, figures
 from dgdr_operator.report.accuracy import Pair
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
@@ -50,7 +50,13 @@ def run(flags: argparse.Namespace) -> int:
         artifacts.replace(flags.output, text.getvalue())
     paper = options.paper_of(sys.stdout)
     pairs = trial.pairs(records, found, forecaster)
-    sys.stdout.write("\n".join([*_coverage(records, found, paper), *_page(pairs, stored, paper)]) + "\n")
+    kinds = Counter(
+        forecaster.deployed(measurements.run(record))
+        for record, one in zip(records, found, strict=True)
+        if not one.reason
+    )
+    lines = [*_coverage(records, found, paper), *deployed.table(kinds, paper), *_page(pairs, stored, paper)]
+    sys.stdout.write("\n".join(lines) + "\n")
     return FEASIBLE
 
 
