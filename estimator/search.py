@@ -50,8 +50,15 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
         rejections=choice.rejections(field),
         considered=len(field),
         dtypes=dtypes.words(),
-        notes=tuple(filter(None, (note, _doubt(best), _replicas(problem)))),
+        notes=tuple(filter(None, (note, _stand_in(problem.model), _doubt(best), _replicas(problem)))),
     )
+
+
+def _stand_in(model: Model) -> str:
+    """What to say of a model whose architecture nobody described yet."""
+    if not model.nearest:
+        return ""
+    return f"architecture {model.architecture} is priced like its nearest family, {model.nearest}"
 
 
 def _replicas(problem: Problem) -> str:

@@ -124,3 +124,11 @@ def test_an_end_to_end_target_is_kept_directly(customers_problem: Problem, shipp
     found = _best(replace(customers_problem, targets=Targets(e2e=6.0)), shipped)
 
     assert found.latency.request <= 6.0
+
+
+def test_a_family_that_stands_in_for_another_is_named(customers_problem: Problem, shipped: Catalog) -> None:
+    stranger = replace(customers_problem.model, architecture="Qwen9ForCausalLM", nearest="Qwen3ForCausalLM")
+
+    outcome = search.search(replace(customers_problem, model=stranger), shipped)
+
+    assert any("Qwen9ForCausalLM is priced like its nearest family, Qwen3ForCausalLM" in note for note in outcome.notes)
