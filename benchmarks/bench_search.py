@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dgdr_operator import engines
 from estimator import catalogue, hardware, search
 from estimator.estimates import Outcome
 from estimator.problem import Problem
@@ -61,7 +63,36 @@ def test_a_warm_search(benchmark: Any, report: Report) -> None:  # noqa: ANN401 
     outcome: Outcome = benchmark(search.search, problem, catalog)
 
     assert outcome.considered > 0
-    report("a warm search", benchmark.stats.stats.median / MILLISECOND, 100, "ms")
+    report("a warm search", benchmark.stats.stats.median / MILLISECOND, 50, "ms")
+
+
+def test_a_warm_search_for_a_wide_mixture(benchmark: Any, report: Report) -> None:  # noqa: ANN401  # pytest-benchmark has no types
+    catalog = Catalog()
+    problem = replace(
+        _problem(catalog, backend="sglang"),
+        model=catalogue.load("deepseek-ai/DeepSeek-V3"),
+        gpus=32,
+        workload=Workload(isl=4000, osl=1000),
+        targets=Targets(ttft=3, itl=0.06),
+    )
+    search.search(problem, catalog)
+
+    outcome: Outcome = benchmark(search.search, problem, catalog)
+
+    assert outcome.aggregated
+    assert outcome.disaggregated
+    report("DeepSeek-V3 on 32 GPUs, both modes", benchmark.stats.stats.median / MILLISECOND, 500, "ms")
+
+
+def test_a_warm_search_over_three_engines(benchmark: Any, report: Report) -> None:  # noqa: ANN401  # pytest-benchmark has no types
+    catalog = Catalog()
+    problems = [replace(_problem(catalog, backend=name), gpus=16) for name in ("vllm", "sglang", "trtllm")]
+    engines.ask(problems, catalog)
+
+    benchmark(engines.ask, problems, catalog)
+
+    report("three engines on 16 GPUs", benchmark.stats.stats.median / MILLISECOND, 200, "ms")
+    report("memory so far", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEBIBYTE, 300, "MiB")
 
 
 def test_the_first_search_of_a_process(report: Report) -> None:
