@@ -19,8 +19,12 @@ demo: $(VENV)/run.stamp  ## plan the example of the README and write its DynamoG
 	@echo; echo "The DynamoGraphDeployment and what it rests on:"; find demo -type f | sort | sed 's/^/  /'
 
 .PHONY: test
-test: $(VENV)/test.stamp  ## run every test that needs no cluster
-	$(BIN)/python -m pytest tests
+test: $(VENV)/test.stamp  ## run every test that needs no cluster and no patience
+	$(BIN)/python -m pytest tests -m "not scale"
+
+.PHONY: fuzz
+fuzz: $(VENV)/test.stamp  ## ask ten thousand random requests (about half an hour)
+	$(BIN)/python -m pytest tests -m scale
 
 .PHONY: check
 check: $(VENV)/test.stamp  ## format, lint, types, walls between the rooms, and the quick tests
