@@ -92,6 +92,13 @@ class Catalog:
         """GPU facts by system name, units in the key names (see packs/systems.json). Raises BrokenPack."""
         return self._systems
 
+    def facts(self, system: str) -> Mapping[str, Any]:
+        """The facts of one GPU system. Raises UnknownSystem, naming the nearest, and BrokenPack."""
+        known = self.systems()
+        if system not in known:
+            raise UnknownSystem(system, known)
+        return known[system]
+
     @cached_property
     def data_version(self) -> str:
         """Twelve hex digits that change when any pack or fact changes."""

@@ -13,14 +13,12 @@ from dgdr_operator.report.figures import split
 from estimator import catalogue, floor, hardware, search
 from estimator.backends import registry
 from estimator.estimates import Estimate, OpTime
-from estimator.hardware import System
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
 from estimator.shape import Shape
 from estimator.workload import Targets, Workload
 from perf_db import accuracy
 from perf_db.catalog import Catalog
-from perf_db.errors import UnknownSystem
 
 _PURPOSE = "Price one aggregated worker under a given load, and show where its time goes."
 _EXAMPLES = """\
@@ -107,7 +105,7 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     )
     return Problem(
         model=catalogue.load(flags.model),
-        system=_system(flags.system, catalog),
+        system=hardware.system(flags.system, catalog.facts(flags.system)),
         backend=flags.backend,
         gpus=_parallel(flags).gpus,
         workload=workload,
@@ -119,13 +117,6 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
 
 def _parallel(flags: argparse.Namespace) -> Parallel:
     return Parallel(tp=flags.tp, pp=flags.pp, dp=flags.dp, moe_tp=flags.moe_tp, moe_ep=flags.moe_ep)
-
-
-def _system(name: str, catalog: Catalog) -> System:
-    known = catalog.systems()
-    if name not in known:
-        raise UnknownSystem(name, known)
-    return hardware.system(name, known[name])
 
 
 def _iterations(shape: Shape, workload: Workload, estimate: Estimate) -> list[Iteration]:

@@ -17,7 +17,7 @@ from estimator.problem import Problem
 from estimator.quantization import EXPERTS, GEMM
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog
-from perf_db.errors import PerfDatabaseError, UnknownSystem
+from perf_db.errors import PerfDatabaseError
 
 # Mean length over nominal length: the published runs drew every length uniformly from 0.8 to 1.0 of the nominal one.
 LENGTH_RATIO = 0.9
@@ -160,10 +160,7 @@ class Forecaster:
         return catalogue.stored_as(self._model(name), dtype)
 
     def _facts(self, name: str) -> System:
-        known = self._catalog.systems()
-        if name not in known:
-            raise UnknownSystem(name, known)
-        return hardware.system(name, known[name])
+        return hardware.system(name, self._catalog.facts(name))
 
     def _version(self, run: Run) -> str | None:
         """The version that ran if there is something as old, else None: the closest measurements there are."""

@@ -12,12 +12,10 @@ from dgdr_operator.report.asked import Asked
 from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue, hardware
-from estimator.hardware import System
 from estimator.model import Model
 from estimator.problem import DatabaseMode, Problem
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, Resolution
-from perf_db.errors import UnknownSystem
 
 BACKENDS = ("auto", "vllm", "sglang", "trtllm")
 # What a DynamoGraphDeploymentRequest without an SLA and a workload means too (upstream's profiler defaults).
@@ -143,7 +141,7 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     model = catalogue.load(flags.model)
     return Problem(
         model=model,
-        system=_system(flags.system, catalog),
+        system=hardware.system(flags.system, catalog.facts(flags.system)),
         backend=flags.backend,
         gpus=flags.total_gpus,
         workload=Workload(
@@ -179,13 +177,6 @@ def _link(chosen: Settings) -> float:
 
 def _version(flags: argparse.Namespace) -> str | None:
     return None if flags.backend_version in (None, "latest") else flags.backend_version
-
-
-def _system(name: str, catalog: Catalog) -> System:
-    known = catalog.systems()
-    if name not in known:
-        raise UnknownSystem(name, known)
-    return hardware.system(name, known[name])
 
 
 def _packs(flags: argparse.Namespace, catalog: Catalog) -> list[Resolution]:
