@@ -37,7 +37,9 @@ def user(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator
 
 
 @pytest.fixture
-def policies(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[None]:
+def policies(
+    cluster: Cluster, namespace: str, crds: definitions.Origin, identities: dict[str, Identity]
+) -> Iterator[None]:
     """All of them, for this test's namespace only, once they are at work."""
     del crds  # must be there: the expressions are checked against the kind
     admission = {"requests": True, "selfRestraint": True, "site": {"allowedSkus": ["h200_sxm"], "maxGpus": 16}}
@@ -49,11 +51,27 @@ def policies(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iter
         watch={"namespaces": [namespace]},
     )
     cluster.apply(*objects)
-    probe = with_spec(placed(example("01", "probe"), namespace), model="two words")
-    eventually(lambda: "denied" in said(cluster, probe), "the policies to be at work", pause=0.5)
+    eventually(lambda: all_at_work(cluster, namespace, identities["operator"]), "the policies to be at work", pause=0.5)
     yield
     body = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     cluster.kubectl("delete", "-f", "-", "--wait=false", input=body)
+
+
+def all_at_work(cluster: Cluster, namespace: str, operator: Identity) -> bool:
+    """Whether each of the three policies refuses already: the API server takes them up one by one, a little later."""
+    request = placed(example("01", "probe"), namespace)
+    unlabelled: Object = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "probe", "namespace": namespace},
+    }
+    unpermitted = with_spec(request, hardware={"gpuSku": "a100_sxm", "totalGpus": 8})
+    answers = [
+        said(cluster, with_spec(request, model="two words")),
+        said(cluster, unlabelled, operator),
+        said(cluster, unpermitted),
+    ]
+    return all("denied" in answer for answer in answers)
 
 
 def placed(body: Object, namespace: str) -> Object:
