@@ -90,12 +90,14 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
     rounds: float | None = None,
+    alike: bool = False,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
     weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
     the engine's own default; rounds: as seen by a benchmark that starts all clients at once and sends so many requests
-    from each. Raises InvalidWorkload without a concurrency or when the worker does not start.
+    from each; alike: all requests have the very same lengths. Raises InvalidWorkload without a concurrency or when the
+    worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
@@ -112,7 +114,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
-    columns = aggregated.estimate(step, workload, requests, budget, rounds=rounds)
+    columns = aggregated.estimate(step, workload, requests, budget, rounds=rounds, alike=alike)
     if not columns.starts[0]:
         raise InvalidWorkload("memory", f"{columns.cache[0] / 2**30:.1f} GiB of cache", "enough for one request")
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)
