@@ -101,7 +101,8 @@ class Slot:
 
     async def _run(self, job: Job) -> Planned | Refused:
         loop = asyncio.get_running_loop()
-        self._pid = await loop.run_in_executor(self._executor, os.getpid)
+        if self._pid is None:
+            self._pid = await loop.run_in_executor(self._executor, os.getpid)
         async with asyncio.timeout(self.limit):
             return await loop.run_in_executor(self._executor, self._errand, job)
 

@@ -1,6 +1,7 @@
 """The journey in a process of its own: a request's body and the inventory in, an answer out, never an exception."""
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ from dgdr_operator.controller.answers import Refused
 from dgdr_operator.controller.recall import accompanied, annotated
 from dgdr_operator.errors import InvalidSpec, JourneyError
 from dgdr_operator.inventory import Inventory
+from dgdr_operator.journey import Solution
 from dgdr_operator.request import OWN, DeploymentRequest
 from dgdr_operator.settings import Settings
 from dgdr_operator.status import Planned
@@ -25,6 +27,30 @@ INPUTS_HASH = f"{OWN}/inputs-hash"
 fields that the new plan no longer has included."""
 
 
+SOLUTIONS_KEPT = 64
+"""Searches remembered by a process, refusals included, at some hundred kilobytes each."""
+
+
+class Memory:
+    """What was found, by everything but names: a thousand requests that ask the same are searched for once."""
+
+    def __init__(self, size: int = SOLUTIONS_KEPT) -> None:
+        self._size = size
+        self._found: OrderedDict[str, Solution | Refused] = OrderedDict()
+
+    def recall(self, asked: str, solve: Callable[[], Solution | Refused]) -> Solution | Refused:
+        """What is remembered for *asked*, or what *solve* finds now; the longest unasked is forgotten."""
+        if asked not in self._found:
+            self._found[asked] = solve()
+        self._found.move_to_end(asked)
+        while len(self._found) > self._size:
+            self._found.popitem(last=False)
+        return self._found[asked]
+
+
+_memory = Memory()
+
+
 @cache
 def catalog() -> Catalog:
     """The measurements, opened once per process."""
@@ -34,27 +60,41 @@ def catalog() -> Catalog:
 def plan(body: Mapping[str, Any], nodes: Inventory | None, settings: Settings) -> Planned | Refused:
     """The answer to the request in *body*."""
     try:
-        request, _ = inventory.complete(spec.read(body), nodes)
+        request = spec.read(body)
+        asked = journey.question_hash(request, nodes, catalog().data_version, settings)
+        found = _memory.recall(asked, lambda: _solved(request, nodes, settings))
+        return found if isinstance(found, Refused) else _named(found, request, nodes, settings)
     except InvalidSpec as error:
         return Refused(why="invalid", message=str(error))
-    return _answer(request, nodes, settings)
+    except JourneyError as error:
+        return _unsupported(error)
 
 
-def _answer(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Planned | Refused:
+def _solved(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Solution | Refused:
+    complete, _ = inventory.complete(request, nodes)
     try:
-        made = journey.plan(request, nodes, catalog(), settings)
+        return journey.solve(request, nodes, catalog(), settings)
     except InvalidSpec as error:
         return Refused(why="invalid", message=str(error))
     except InvalidWorkload as error:
         return Refused(why="invalid", message=f"spec: {error}")
     except NoFeasibleCandidate as error:
-        return _infeasible(request, error.report)
+        return _infeasible(complete, error.report)
     except (JourneyError, EstimatorError, PerfDatabaseError) as error:
-        said = str(error)
-        return Refused(why="unsupported", message=said if said.startswith("unsupported") else f"unsupported: {said}")
+        return _unsupported(error)
+
+
+def _named(found: Solution, request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Planned:
+    digest = journey.input_hash(request, nodes, catalog().data_version, settings)
+    made = journey.named(found, request.identity, digest)
     fabric = (made.fabric.ready, made.fabric.reason, made.fabric.message)
     graph = accompanied(annotated(made.graph, INPUTS_HASH, made.input_hash), made.objects[:-1])
     return Planned(graph=graph, summary=summary(made.outcome.choice, made.request), fabric=fabric)
+
+
+def _unsupported(error: Exception) -> Refused:
+    said = str(error)
+    return Refused(why="unsupported", message=said if said.startswith("unsupported") else f"unsupported: {said}")
 
 
 def _infeasible(request: DeploymentRequest, report: Infeasible) -> Refused:

@@ -12,7 +12,7 @@ from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.sites import Site
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import DeploymentRequest, Identity
 from dgdr_operator.settings import Settings
 from estimator import catalogue
 from estimator.errors import NoFeasibleCandidate
@@ -52,6 +52,20 @@ class _Answer:
     fabric: FabricVerdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """A plan before it has names: the same for all requests that differ in nothing else.
+
+    site: where it is put, whoever asked first; notes: what was filled in for the request.
+    """
+
+    outcome: Outcome
+    site: Site
+    fabric: FabricVerdict
+    notes: tuple[str, ...]
+    data_version: str
+
+
 def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Plan:
     """The plan for *request*.
 
@@ -59,6 +73,11 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
     (NoFeasibleCandidate, UnsupportedModel, ...) and the database's (NotCovered) pass untouched.
     """
     digest = input_hash(request, inventory, catalog.data_version, settings)
+    return named(solve(request, inventory, catalog, settings), request.identity, digest)
+
+
+def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Solution:
+    """The slow part of `plan`: the search, and where its choice is put. Raises what `plan` does."""
     request, notes = nodes.complete(request, inventory)
     target = releases.target(request.runtime, settings.dynamo_version, settings.registry)
     model = catalogue.load(request.model)
@@ -77,15 +96,23 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
         context=model.max_position,
         kv_dtype="fp8" if engines.dtype(answer.outcome, "kv cache", choice.backend).startswith("fp8") else "auto",
     )
-    built = graph.build(choice, site)
+    return Solution(
+        outcome=answer.outcome, site=site, fabric=answer.fabric, notes=tuple(notes), data_version=catalog.data_version
+    )
+
+
+def named(solution: Solution, identity: Identity, digest: str) -> Plan:
+    """The quick part of `plan`: what to create for the request called *identity*. Raises what `plan` does."""
+    request = replace(solution.site.request, identity=identity)
+    built = graph.build(solution.outcome.choice, replace(solution.site, request=request))
     return Plan(
         request=request,
-        outcome=answer.outcome,
+        outcome=solution.outcome,
         objects=built.objects,
-        notes=(*notes, *answer.outcome.notes, *built.notes),
+        notes=(*solution.notes, *solution.outcome.notes, *built.notes),
         input_hash=digest,
-        data_version=catalog.data_version,
-        fabric=answer.fabric,
+        data_version=solution.data_version,
+        fabric=solution.fabric,
     )
 
 
