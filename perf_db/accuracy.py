@@ -40,7 +40,8 @@ class Accuracy:
 
     source, sha256: the measured runs, in words and as a file; date: when, as told; measurements: data_version of the
     packs; counts: rows by what became of them; bands: engine -> metric (itl, ttft, throughput) -> Band; doubtful:
-    metric -> how much wider where a prediction rests on too much that is not measured; errors: grouping -> Errors.
+    metric -> how much wider where a prediction rests on too much that is not measured; errors: grouping -> Errors;
+    regret: engine, or "all" -> what choosing by predictions loses, shares of output.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Accuracy:
     bands: Mapping[str, Mapping[str, Band]]
     doubtful: Mapping[str, float]
     errors: Mapping[str, Errors]
+    regret: Mapping[str, Mapping[str, Any]]
 
     def band(self, backend: str, metric: str, *, doubtful: bool) -> Band | None:
         """The interval of *metric* on that engine; None where too little was measured to know."""

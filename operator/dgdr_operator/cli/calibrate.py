@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from dgdr_operator.cli import forecast, measurements, trial
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
 from dgdr_operator.cli.trial import Records
 from dgdr_operator.report import accuracy as report
-from dgdr_operator.report import accuracy_document, artifacts
+from dgdr_operator.report import accuracy_document, artifacts, regret
 from dgdr_operator.report.accuracy import METRICS, Metric, Pair
 from estimator import intervals
 from estimator.intervals import Residuals
@@ -110,6 +110,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
             ),
             **{name: report.shares(report.members(pairs, name)) for name in report.GROUPINGS if name != "all"},
         },
+        regret={name: asdict(found) for name, found in regret.by_engine(pairs).items()},
     )
 
 
