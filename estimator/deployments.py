@@ -42,7 +42,8 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
     """Copies of one aggregated worker: all that fit the budget at every load, or every number at the load asked for."""
     workload, parallel = problem.workload, step.shape.parallel
     most = problem.gpus // parallel.gpus
-    columns = aggregated.estimate(step, workload, LOADS)
+    pinned = problem.pins.size("aggregated", "batch")
+    columns = aggregated.estimate(step, workload, LOADS if pinned is None else np.array([float(pinned)]))
     copies, rows = _copies(problem, columns, most, parallel.dp)
     concurrency = copies * parallel.dp * columns.requests[rows]
     rate = copies * columns.request_rate[rows]
@@ -68,11 +69,12 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
 
 def _copies(problem: Problem, columns: aggregated.Columns, most: int, ranks: int) -> tuple[Array, Counts]:
     """Copies and row of the columns per deployment; with a load, the smallest row that carries it, if any does."""
-    workload = problem.workload
+    workload, pinned = problem.workload, problem.pins.size("aggregated", "workers")
     if workload.concurrency is None and workload.request_rate is None:
-        rows = np.arange(len(columns.requests))
-        return np.full(len(rows), float(most)), rows
+        rows = np.arange(len(columns.requests) if pinned is None or pinned <= most else 0)
+        return np.full(len(rows), float(pinned or most)), rows
     copies = np.arange(1, most + 1, dtype=float)
+    copies = copies if pinned is None else copies[copies == pinned]
     carried = ranks * columns.requests if workload.request_rate is None else columns.request_rate
     asked = workload.concurrency if workload.request_rate is None else workload.request_rate
     enough = copies[:, None] * carried[None, :] >= (asked or 0)
@@ -115,10 +117,15 @@ def disaggregated_rows(
         for sink in decode:
             if not _joins(source, sink):
                 continue
-            pools = disaggregated.match(source, sink, problem.workload, problem.gpus, bandwidth)
+            pools = disaggregated.match(source, sink, problem.workload, problem.gpus, bandwidth, _counts(problem))
             if pools is not None:
                 found.append(_pool_rows(problem, pools))
     return found
+
+
+def _counts(problem: Problem) -> tuple[int | None, int | None]:
+    """Prefill and decode workers, where they are pinned."""
+    return problem.pins.size("prefill", "workers"), problem.pins.size("decode", "workers")
 
 
 def _joins(prefill: PrefillWorker, decode: DecodeWorker) -> bool:

@@ -10,10 +10,11 @@ from estimator.backends import registry
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
 from estimator.errors import InvalidWorkload, MissingTable, NoFeasibleCandidate
-from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
+from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation, Role
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.parallelism import Parallel
+from estimator.pins import FREE
 from estimator.pricing import Prices
 from estimator.problem import DatabaseMode, Problem
 from estimator.quantization import Dtypes
@@ -22,6 +23,7 @@ from estimator.step import Step
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
+_ROLES: tuple[Role, ...] = ("aggregated", "prefill", "decode")
 _MOST_GPUS = 512
 """Larger budgets are not tried when looking for the number of GPUs that would do."""
 
@@ -36,6 +38,7 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
     groups = _groups(problem, prices, dtypes)
     if not groups:
+        _check_pins(problem, prices, dtypes)
         raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes))
     field = choice.survey(problem, groups)
     order = choice.ranked(problem, field)
@@ -177,6 +180,7 @@ def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]
             balanced=problem.balanced,
         )
         for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
+        if any(problem.pins.splits(role, parallel) for role in _ROLES)
     ]
 
 
@@ -201,17 +205,40 @@ def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool)
 
 def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
     groups: list[Rows] = []
-    if "aggregated" in problem.modes:
-        groups += [deployments.aggregated_rows(problem, step) for step in steps]
-    if "disaggregated" in problem.modes and problem.workload.osl > 1:
+    modes = [mode for mode in problem.modes if problem.pins.allows(mode)]
+    if "aggregated" in modes:
+        groups += [deployments.aggregated_rows(problem, step) for step in _able(problem, "aggregated", steps)]
+    if "disaggregated" in modes and problem.workload.osl > 1:
         groups += deployments.disaggregated_rows(problem, *_pool_workers(problem, steps))
     return [rows for rows in groups if len(rows.ttft)]
 
 
 def _pool_workers(problem: Problem, steps: list[Step]) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
-    workload = problem.workload
-    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, workload)]
-    return prefill, [disaggregated.decode_worker(step, workload, candidates.DECODE_LOADS) for step in steps]
+    workload, pins = problem.workload, problem.pins
+    batch, decoding = pins.size("prefill", "batch"), pins.size("decode", "batch")
+    loads = candidates.DECODE_LOADS if decoding is None else np.array([float(decoding)])
+    prefill = [
+        worker
+        for step in _able(problem, "prefill", steps)
+        for worker in disaggregated.prefill_workers(step, workload, batch)
+    ]
+    return prefill, [disaggregated.decode_worker(step, workload, loads) for step in _able(problem, "decode", steps)]
+
+
+def _able(problem: Problem, role: Role, steps: list[Step]) -> list[Step]:
+    """Steps of workers that the pins allow in *role*."""
+    return [step for step in steps if problem.pins.splits(role, step.shape.parallel)]
+
+
+def _check_pins(problem: Problem, prices: Prices, dtypes: Dtypes) -> None:
+    """Nothing can run: is that because of the pins? Raises InvalidWorkload if so."""
+    if not problem.pins:
+        return
+    steps = _steps(replace(problem, pins=FREE), prices, dtypes, pipelines=False)
+    if steps:
+        splits = ", ".join(sorted({str(step.shape.parallel) for step in steps}))
+        allowed = f"something that {problem.backend} can run on {problem.gpus} GPUs (workers: {splits})"
+        raise InvalidWorkload("pin", str(problem.pins), allowed)
 
 
 def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes) -> Infeasible:

@@ -41,6 +41,7 @@ def _asked(request: DeploymentRequest) -> str:
     words += [f"isl={workload.isl}", f"osl={workload.osl}"]
     words += [] if workload.concurrency is None else [f"concurrency={workload.concurrency:g}"]
     words += [] if workload.request_rate is None else [f"requestRate={workload.request_rate:g}"]
+    words += [f"pin={request.policy.pins}"] if request.policy.pins else []
     return " ".join(words)
 
 

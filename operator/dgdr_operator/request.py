@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from estimator.pins import FREE, Pins
 from estimator.workload import Targets, Workload
 
 OWN = "dgdr-operator.io"
@@ -90,11 +91,15 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What to do with the answer: create the graph or stop at Ready, how wide to search, what breaks a tie."""
+    """What to do with the answer, how wide to search, and what breaks a tie.
+
+    auto_apply: create the graph, or stop at Ready; pins: what the answer must be like.
+    """
 
     auto_apply: bool = True
     search_strategy: Literal["rapid", "thorough"] = "rapid"
     objective: Objective = "throughput"
+    pins: Pins = FREE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 from dgdr_operator import engines
 from dgdr_operator import inventory as nodes
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.journey import placing, questions, transport
+from dgdr_operator.journey import pinned, placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
 from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
@@ -86,6 +86,7 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
     group = inventory.group(str(request.hardware.gpu_sku)) if inventory else None
     answer = _answer(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
     choice = answer.outcome.choice
+    notes = (*notes, *filter(None, [pinned.note(question, choice, answer.transport.bandwidth)]))
     site = Site(
         request=request,
         settings=settings,
@@ -152,6 +153,7 @@ def _other_engines(question: Question, chosen: Transport, ground: Ground, refuse
 
 def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> _Answer:
     """The best aggregated plan; when only RDMA would make the request feasible, the fabric is what binds."""
+    pinned.check_apart(question, incomplete or chosen.why)
     bandwidth = transport.with_rdma(question.settings)
     try:
         outcome = question.ask(AGGREGATED, bandwidth)

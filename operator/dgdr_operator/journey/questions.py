@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from dgdr_operator import engines
 from dgdr_operator.errors import InvalidSpec, Unsupported
 from dgdr_operator.manifest.releases import Target
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import OWN, DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import hardware
+from estimator.errors import InvalidWorkload
 from estimator.estimates import Mode, Outcome
 from estimator.hardware import System
 from estimator.model import Model
@@ -18,6 +19,7 @@ from perf_db.errors import UnknownSystem
 
 AGGREGATED: tuple[Mode, ...] = ("aggregated",)
 BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
+PIN = f"metadata.annotations[{OWN}/pin]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +41,16 @@ class Question:
         """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second.
 
         together: engines that are asked for aggregated plans only.
+        Raises InvalidSpec for pins that no engine can follow.
         """
         asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
         asked = [replace(one, modes=AGGREGATED) if one.backend in together else one for one in asked]
-        return engines.ask(asked, self.catalog)
+        try:
+            return engines.ask(asked, self.catalog)
+        except InvalidWorkload as problem:
+            if problem.field != "pin":
+                raise
+            raise InvalidSpec.at(PIN, f"must be {problem.allowed}, not {problem.value}") from None
 
 
 def question(
@@ -63,6 +71,7 @@ def question(
             targets=request.targets,
             backend_version=target.release.engines[name],
             objective=request.policy.objective,
+            pins=request.policy.pins,
         )
         for name in _engines(request, system, catalog, settings)
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dgdr_operator.report import chart, figures, ranking
-from dgdr_operator.report.asked import Asked, promises, sources, traffic
+from dgdr_operator.report.asked import Asked, decided, promises, sources, traffic
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
 from estimator.estimates import Estimate, Outcome, Worker
@@ -43,7 +43,7 @@ def title(asked: Asked) -> str:
 def question(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], at_most: str) -> list[Fact]:
     """What was asked and what is known about it; *at_most* is the sign of an upper bound."""
     return [
-        ("Asked", [traffic(asked.workload), promises(asked.targets, at_most)]),
+        ("Asked", [traffic(asked.workload), promises(asked.targets, at_most), decided(asked.pins)]),
         ("Measured", sources(asked)),
         ("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()]),
         ("Notes", list(dict.fromkeys(notes))),

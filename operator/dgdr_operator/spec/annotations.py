@@ -1,11 +1,14 @@
 """The request's own annotations (`dgdr-operator.io/...`): what each may say, and the Knobs they become."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dgdr_operator.errors import nearest
-from dgdr_operator.request import OWN, Knobs
+from dgdr_operator.request import OWN, Knobs, Policy
 from dgdr_operator.spec.words import show
+from estimator import pins
+from estimator.errors import InvalidWorkload
 
 _CHOICES = {
     "mode": ("auto", "owner", "plugin", "ignore"),
@@ -33,7 +36,7 @@ _SUPPORTED = {
 }
 """Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
 
-_FREE = ("retry", "fabric", "hf-secret")
+_FREE = ("retry", "fabric", "hf-secret", "pin")
 _ALL = (*_CHOICES, *_FREE)
 
 
@@ -50,6 +53,8 @@ def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield path, f"must be {' or '.join(allowed)}, not {show(value)}{nearest(value, allowed)}"
         elif value not in _SUPPORTED.get(key, (value,)):
             yield path, f"{value} is not supported yet: {' or '.join(_SUPPORTED[key])} is"
+        elif key == "pin":
+            yield from ((path, problem) for problem in _pin_problems(value))
 
 
 def knobs(annotations: Mapping[str, Any]) -> Knobs:
@@ -66,6 +71,18 @@ def knobs(annotations: Mapping[str, Any]) -> Knobs:
     }
     chosen = {names[key]: value for key, value in own.items() if key in names}
     return Knobs(**chosen, prefix_caching=_on(own, "prefix-caching"), kv_router=_on(own, "kv-router"))
+
+
+def policy(annotations: Mapping[str, Any], said: Policy) -> Policy:
+    """*said*, with what valid *annotations* add to it."""
+    return replace(said, pins=pins.parse(_own(annotations).get("pin", "")))
+
+
+def _pin_problems(value: str) -> Iterator[str]:
+    try:
+        pins.parse(value)
+    except InvalidWorkload as problem:
+        yield f"must be {problem.allowed}, not {problem.value}"
 
 
 def _on(own: Mapping[str, Any], key: str) -> bool:
