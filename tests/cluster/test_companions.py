@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dgdr_operator.controller.life import Life
-from tests.cluster.apiserver import GRAPHS, ApiServer
-from tests.cluster.store import Name, Object
-from tests.cluster.user import NAMESPACE, User
+from tests.cluster.user import GRAPHS, NAMESPACE, User
+from tests.fakes.asked import Name, Object
+from tests.fakes.server import ApiServer
 
 CONFIG_MAPS = "configmaps"
 

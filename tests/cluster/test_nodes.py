@@ -9,8 +9,9 @@ import yaml
 
 from dgdr_operator.controller.cluster import Cluster
 from dgdr_operator.controller.discovery import Discovery
-from tests.cluster.apiserver import ApiServer, Fault
 from tests.cluster.user import User
+from tests.fakes.asked import Fault
+from tests.fakes.server import ApiServer
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def nodes(root: Path) -> list[dict[str, object]]:
 async def test_a_change_of_the_nodes_is_told_once(
     server: ApiServer, cluster: Cluster, nodes: list[dict[str, object]]
 ) -> None:
-    server.page = 1
+    server.reads.page = 1
     told: list[str] = []
     discovery = Discovery(cluster, lambda: told.append(discovery.inventory.hash if discovery.inventory else ""))
 
