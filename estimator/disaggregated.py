@@ -162,12 +162,9 @@ def match(
     counts, rows, spare = _grid(most, len(decode.batch))
     rate = counts * decode.rate[rows]
     needed = np.ceil(rate / (prefill.rate * BUSIEST_PREFILL))
-    servers = needed + spare if pinned[0] is None else np.full(len(rate), float(pinned[0]))
-    within = servers * prefill_gpus + counts * decode_gpus <= gpus
-    if pinned[0] is not None:
-        within &= (needed <= servers) & (spare == 0)
-    if pinned[1] is not None:
-        within &= counts == pinned[1]
+    servers = needed + spare if pinned[0] is None else np.where(spare == 0, float(pinned[0]), 0.0)
+    within = (servers * prefill_gpus + counts * decode_gpus <= gpus) & (needed <= servers)
+    within &= (counts == pinned[1]) if pinned[1] is not None else True
     if not within.any():
         return None
     rate, servers, counts, rows = rate[within], servers[within], counts[within], rows[within]

@@ -81,12 +81,13 @@ class Overrides:
     """What the user adds to what we generate.
 
     graph: a partial DynamoGraphDeployment, merged at the end (its metadata names and labels the result);
-    tolerations: added to every pod.
+    tolerations: added to every pod; planner: orders for the platform's planner, None for no planner.
     """
 
     graph: Mapping[str, Any] | None = None
     tolerations: tuple[Mapping[str, Any], ...] = ()
     trust_remote_code: bool = False
+    planner: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

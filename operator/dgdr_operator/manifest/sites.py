@@ -10,9 +10,22 @@ from dgdr_operator.manifest.parts import Serving
 from dgdr_operator.manifest.releases import Target
 from dgdr_operator.request import ApiVersion, DeploymentRequest, ModelCache
 from dgdr_operator.settings import Settings
+from estimator.estimates import Role
 
 CONTEXT_SLACK = 1500
 """Tokens beyond isl + osl that a request may reach before it is refused; the customer's 4000 + 500 gives 6000."""
+
+
+_COUNTED: Mapping[str, frozenset[Role]] = {
+    "agg": frozenset({"aggregated"}),
+    "disagg": frozenset({"prefill", "decode"}),
+    "prefill": frozenset({"prefill"}),
+    "decode": frozenset({"decode"}),
+}
+"""Roles whose workers the platform's planner counts, by its mode."""
+
+_IDLE = ("advisory", "no_operation")
+"""Orders under which it advises and changes nothing, in newer and in older releases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,13 @@ class Site:
     def cache(self) -> ModelCache | None:
         """The claim that holds the model: the request's, else the operator's."""
         return self.request.model_cache or self.settings.model_cache
+
+    def hands_over(self, role: Role) -> bool:
+        """Whether the platform's planner decides how many workers of *role* there are, once the graph runs."""
+        given = self.request.overrides.planner
+        if given is None or any(given.get(word) is True for word in _IDLE):
+            return False
+        return "mode" not in given or role in _COUNTED[given["mode"]]
 
     @property
     def secret(self) -> str:

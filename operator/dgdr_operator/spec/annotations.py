@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dgdr_operator.errors import nearest
+from dgdr_operator.errors import InvalidSpec, nearest
 from dgdr_operator.request import OWN, Knobs, Policy
 from dgdr_operator.spec.words import show
 from estimator import pins
@@ -21,6 +21,8 @@ _CHOICES = {
     "kv-router": ("false", "true"),
     "on-infeasible": ("fail", "best-effort"),
     "on-unsupported": ("fail", "memory-fit"),
+    "pause": ("false", "true"),
+    "replan-policy": ("preview", "never", "auto"),
     "replan-strategy": ("hold", "blue-green", "recreate"),
     "validate": ("false", "true"),
 }
@@ -28,15 +30,13 @@ _CHOICES = {
 
 _SUPPORTED = {
     "mode": ("auto", "owner"),
-    "deletion-policy": ("keep",),
     "on-infeasible": ("fail",),
     "on-unsupported": ("fail",),
-    "replan-strategy": ("hold",),
     "validate": ("false",),
 }
 """Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
 
-_FREE = ("retry", "fabric", "hf-secret", "pin")
+_FREE = ("retry", "fabric", "hf-secret", "pin", "approve", "rollback")
 _ALL = (*_CHOICES, *_FREE)
 
 
@@ -74,8 +74,12 @@ def knobs(annotations: Mapping[str, Any]) -> Knobs:
 
 
 def policy(annotations: Mapping[str, Any], said: Policy) -> Policy:
-    """*said*, with what valid *annotations* add to it."""
-    return replace(said, pins=pins.parse(_own(annotations).get("pin", "")))
+    """*said*, with what valid *annotations* add to it. Raises InvalidSpec where the two contradict each other."""
+    found, mode = pins.parse(_own(annotations).get("pin", "")), said.pins.mode
+    if mode and not found.allows(mode):
+        problem = f"counts workers of {mode} plans, but the annotation pin wants {found.mode} ones"
+        raise InvalidSpec.at("spec.features.planner.mode", problem)
+    return replace(said, pins=replace(found, mode=mode or found.mode))
 
 
 def _pin_problems(value: str) -> Iterator[str]:
