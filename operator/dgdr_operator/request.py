@@ -94,13 +94,15 @@ class Overrides:
 class Policy:
     """What to do with the answer, how wide to search, and what breaks a tie.
 
-    auto_apply: create the graph, or stop at Ready; pins: what the answer must be like.
+    auto_apply: create the graph, or stop at Ready; pins: what the answer must be like; balanced: busy experts have
+    copies (EPLB).
     """
 
     auto_apply: bool = True
     search_strategy: Literal["rapid", "thorough"] = "rapid"
     objective: Objective = "throughput"
     pins: Pins = FREE
+    balanced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dgdr_operator.inventory import GPU
 from dgdr_operator.manifest import affinity, attachments, sglang, storage, trtllm, vllm
 from dgdr_operator.manifest.attachments import Attachment, Share
 from dgdr_operator.manifest.parts import FRONTEND, Component, Container, Kind, Pod, Volume
-from dgdr_operator.manifest.sites import Site, serving
+from dgdr_operator.manifest.sites import Site, copies, serving
 from estimator.estimates import Estimate, Role, Worker
 from estimator.parallelism import Parallel
 
@@ -124,7 +124,7 @@ def pod(site: Site) -> Pod:
 
 
 def _arguments(planned: Worker, backend: str, site: Site) -> tuple[str, ...]:
-    told, release = serving(site), site.target.release
+    told, release = serving(site, copies(planned, backend, site)), site.target.release
     match backend:
         case "vllm":
             return vllm.arguments(planned, told, release)

@@ -11,7 +11,7 @@ import yaml
 from dgdr_operator.manifest import alpha, beta, checks, components, mocker, names, notes, override, planner, trtllm
 from dgdr_operator.manifest.components import Titles
 from dgdr_operator.manifest.parts import Component
-from dgdr_operator.manifest.sites import Site, serving
+from dgdr_operator.manifest.sites import Site, copies, serving
 from dgdr_operator.request import OWN, DeploymentRequest
 from estimator.estimates import Estimate
 
@@ -96,11 +96,12 @@ def _engine_files(estimate: Estimate, site: Site, name: str) -> tuple[dict[str, 
     """
     if estimate.backend != "trtllm":
         return ()
-    told, sku = serving(site), site.request.hardware.gpu_sku or ""
-    gpus = trtllm.Gpus(sku=sku, capacity=site.place.gpu_capacity, per_node=site.place.node_gpus)
+    place, sku = site.place, site.request.hardware.gpu_sku or ""
+    gpus = trtllm.Gpus(sku=sku, capacity=place.gpu_capacity, per_node=place.node_gpus, experts=site.experts)
+    told = [(worker, serving(site, copies(worker, estimate.backend, site))) for worker in estimate.workers]
     contents = {
-        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, told, gpus), sort_keys=False)
-        for worker in estimate.workers
+        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, said, gpus), sort_keys=False)
+        for worker, said in told
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
     identity = site.request.identity

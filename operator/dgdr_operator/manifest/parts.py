@@ -83,7 +83,7 @@ class Serving:
 
     model: id or path as the engine opens it; name: as clients ask for it; context: tokens a request may reach, None
     for the model's own; kv_dtype: "fp8" or "auto"; isl, osl: tokens that were planned for; kv_router: workers tell
-    which prefixes they hold; libfabric: keys and values move over EFA.
+    which prefixes they hold; libfabric: keys and values move over EFA; copies: experts of a layer that have a copy.
     """
 
     model: str
@@ -96,3 +96,4 @@ class Serving:
     trust_remote_code: bool = False
     kv_router: bool = False
     libfabric: bool = False
+    copies: int = 0
