@@ -41,7 +41,7 @@ class Rows:
 def aggregated_rows(problem: Problem, step: Step) -> Rows:
     """Copies of one aggregated worker: all that fit the budget at every load, or every number at the load asked for."""
     workload, parallel = problem.workload, step.shape.parallel
-    most = problem.gpus // parallel.gpus
+    most = problem.most(parallel.gpus)
     pinned = problem.pins.size("aggregated", "batch")
     columns = aggregated.estimate(step, workload, LOADS if pinned is None else np.array([float(pinned)]))
     copies, rows = _copies(problem, columns, most, parallel.dp)
@@ -71,7 +71,7 @@ def _copies(problem: Problem, columns: aggregated.Columns, most: int, ranks: int
     """Copies and row of the columns per deployment; with a load, the smallest row that carries it, if any does."""
     workload, pinned = problem.workload, problem.pins.size("aggregated", "workers")
     if workload.concurrency is None and workload.request_rate is None:
-        rows = np.arange(len(columns.requests) if pinned is None or pinned <= most else 0)
+        rows = np.arange(len(columns.requests) if 0 < (pinned or most) <= most else 0)
         return np.full(len(rows), float(pinned or most)), rows
     copies = np.arange(1, most + 1, dtype=float)
     copies = copies if pinned is None else copies[copies == pinned]
@@ -163,7 +163,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
 def _smallest_carrying(problem: Problem, pools: Pools, concurrency: Array) -> Counts:
     """All rows; with a load asked for, per pair of pool sizes only the smallest decode batch that carries it."""
     workload = problem.workload
-    everything = np.arange(len(pools.rate))
+    everything = _placeable(problem, pools)
     if workload.concurrency is None and workload.request_rate is None:
         return everything
     carried = concurrency if workload.request_rate is None else pools.rate
@@ -173,6 +173,14 @@ def _smallest_carrying(problem: Problem, pools: Pools, concurrency: Array) -> Co
     sizes = np.stack([pools.prefill_count[order], pools.decode_count[order]])
     _, first = np.unique(sizes, axis=1, return_index=True)
     return order[first]
+
+
+def _placeable(problem: Problem, pools: Pools) -> Counts:
+    """Rows whose workers find a place beside each other."""
+    if problem.vacancy is None:
+        return np.arange(len(pools.rate))
+    sizes = (pools.prefill.step.shape.parallel.gpus, pools.decode.step.shape.parallel.gpus)
+    return np.flatnonzero(problem.vacancy.fits(sizes, (pools.prefill_count, pools.decode_count)))
 
 
 def _pool_estimate(problem: Problem, pools: Pools, row: int) -> Estimate:

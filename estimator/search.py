@@ -232,7 +232,7 @@ def _able(problem: Problem, role: Role, steps: list[Step]) -> list[Step]:
 
 def _check_pins(problem: Problem, prices: Prices, dtypes: Dtypes) -> None:
     """Nothing can run: is that because of the pins? Raises InvalidWorkload if so."""
-    if not problem.pins:
+    if not problem.pins or problem.vacancy is not None:
         return
     steps = _steps(replace(problem, pins=FREE), prices, dtypes, pipelines=False)
     if steps:

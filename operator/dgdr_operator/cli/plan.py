@@ -56,7 +56,7 @@ def run(flags: argparse.Namespace) -> int:
     try:
         plan = journey.plan(request, nodes, Catalog(), shaping.fitting(chosen, wished))
     except NoFeasibleCandidate as refused:
-        completed = inventory.complete(request, nodes)[0]
+        completed = inventory.complete(request, journey.sight(request, nodes, chosen))[0]
         sys.stderr.write(f"{refusal.line(completed, refused.report)}\n")
         return INFEASIBLE
     release = releases.target(request.runtime, chosen.dynamo_version, chosen.registry).release

@@ -70,8 +70,8 @@ def plan(body: Mapping[str, Any], nodes: Inventory | None, settings: Settings) -
         return _unsupported(error)
 
 
-def _solved(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Solution | Refused:
-    complete, _ = inventory.complete(request, nodes)
+def _solved(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Found | Refused:
+    complete, _ = inventory.complete(request, journey.sight(request, nodes, settings))
     try:
         return journey.solve(request, nodes, catalog(), settings)
     except InvalidSpec as error:

@@ -78,11 +78,13 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
 
 def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Solution:
     """The slow part of `plan`: the search, and where its choice is put. Raises what `plan` does."""
+    inventory = placing.sight(request, inventory, settings)
     request, notes = nodes.complete(request, inventory)
     target = releases.target(request.runtime, settings.dynamo_version, settings.registry)
     model = catalogue.load(request.model)
     placing.check_secret(request, settings)
     question = questions.question(request, target, model, catalog, settings)
+    question = question.on(placing.vacancy(request, inventory, settings))
     group = inventory.group(str(request.hardware.gpu_sku)) if inventory else None
     answer = _answer(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
     choice = answer.outcome.choice
@@ -140,7 +142,7 @@ def _other_engines(question: Question, chosen: Transport, ground: Ground, refuse
     outcome, together = refused, {refused.choice.backend}
     while len(together) < len(question.problems):
         try:
-            outcome = question.ask(BOTH, chosen.bandwidth, together)
+            outcome = question.ask(BOTH, chosen.bandwidth, together, advise=False)
         except NoFeasibleCandidate:
             return None
         if outcome.choice.mode == "aggregated":
@@ -173,6 +175,6 @@ def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> 
 def _would_do(question: Question, bandwidth: float) -> Estimate | None:
     """What would be chosen if there were RDMA."""
     try:
-        return question.ask(BOTH, bandwidth).choice
+        return question.ask(BOTH, bandwidth, advise=False).choice
     except NoFeasibleCandidate:
         return None

@@ -14,6 +14,7 @@ from estimator.estimates import Mode, Outcome
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.problem import Problem
+from estimator.vacancy import Vacancy
 from perf_db.catalog import Catalog
 from perf_db.errors import UnknownSystem
 
@@ -37,16 +38,25 @@ class Question:
         """GPUs of one node."""
         return self.problems[0].system.node.gpus
 
-    def ask(self, modes: tuple[Mode, ...], bandwidth: float | None, together: Container[str] = ()) -> Outcome:
+    def on(self, vacancy: Vacancy | None) -> "Question":
+        """The same question, to be answered by what fits on *vacancy*; None: on any nodes."""
+        if vacancy is None:
+            return self
+        here = replace(vacancy, node_gpus=self.node_gpus)
+        return replace(self, problems=tuple(replace(problem, vacancy=here) for problem in self.problems))
+
+    def ask(
+        self, modes: tuple[Mode, ...], bandwidth: float | None, together: Container[str] = (), *, advise: bool = True
+    ) -> Outcome:
         """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second.
 
-        together: engines that are asked for aggregated plans only.
+        together: engines that are asked for aggregated plans only; advise: a refusal also names lighter loads.
         Raises InvalidSpec for pins that no engine can follow.
         """
         asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
         asked = [replace(one, modes=AGGREGATED) if one.backend in together else one for one in asked]
         try:
-            return engines.ask(asked, self.catalog)
+            return engines.ask(asked, self.catalog, advise=advise)
         except InvalidWorkload as problem:
             if problem.field != "pin":
                 raise
