@@ -70,7 +70,7 @@ def plan(body: Mapping[str, Any], nodes: Inventory | None, settings: Settings) -
         return _unsupported(error)
 
 
-def _solved(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Found | Refused:
+def _solved(request: DeploymentRequest, nodes: Inventory | None, settings: Settings) -> Solution | Refused:
     complete, _ = inventory.complete(request, journey.sight(request, nodes, settings))
     try:
         return journey.solve(request, nodes, catalog(), settings)
