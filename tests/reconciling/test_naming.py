@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from dgdr_operator import journey, spec
 from dgdr_operator.controller import slot
 from dgdr_operator.controller.answers import Refused
+from dgdr_operator.planned import Planned
 from dgdr_operator.settings import Settings
-from dgdr_operator.status import Planned
 from tests.reconciling import worlds
 
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True)

@@ -87,7 +87,7 @@ def test_a_name_that_no_label_can_carry_is_refused(name: Any) -> None:  # noqa: 
         ("drift", True, "must be text in quotes, not true"),
         ("kv-router", "yes", "must be false or true"),
         ("mode", "plugin", "plugin is not supported yet: auto or owner is"),
-        ("deletion-policy", "delete", "delete is not supported yet: keep is"),
+        ("pause", "yes", "must be false or true"),
         ("on-infeasible", "best-effort", "is not supported yet"),
     ],
 )

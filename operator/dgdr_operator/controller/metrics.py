@@ -10,6 +10,10 @@ RECONCILE_SECONDS = Histogram("controller_runtime_reconcile_time_seconds", "Seco
 ACTIVE_WORKERS = Gauge("controller_runtime_active_workers", "Reconciles in hand", registry=REGISTRY)
 QUEUE_DEPTH = Gauge("workqueue_depth", "Keys that wait", registry=REGISTRY)
 QUEUE_RETRIES = Counter("workqueue_retries_total", "Keys that come back after a failure", registry=REGISTRY)
+PACE_SECONDS = Histogram(
+    "rest_client_rate_limiter_duration_seconds", "Seconds a write waits for its turn", registry=REGISTRY
+)
+LEADING = Gauge("leader_election_master_status", "1 while this replica leads", ["name"], registry=REGISTRY)
 API_CALLS = Counter("rest_client_requests_total", "Calls to the API server", ["code", "method"], registry=REGISTRY)
 
 REQUESTS = Gauge("dgdr_requests", "Requests by phase", ["phase"], registry=REGISTRY)
