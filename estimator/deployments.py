@@ -22,7 +22,8 @@ class Rows:
     """Deployments of one shape, arrays of shape (n,); *build* makes the full record of one row.
 
     label: what ranked deployments differ in, so that a list holds each kind once;
-    starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1.
+    starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1;
+    doubtful: too much of the step time rests on nothing measured.
     """
 
     mode: Mode
@@ -35,6 +36,7 @@ class Rows:
     concurrency: Array
     starts: Mask
     admits: Mask
+    doubtful: bool
     build: Callable[[int], Estimate]
 
 
@@ -63,6 +65,7 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
         concurrency=concurrency,
         starts=columns.starts[rows],
         admits=columns.admits[rows],
+        doubtful=step.doubtful,
         build=build,
     )
 
@@ -156,6 +159,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
         concurrency=(pools.rate * request)[keep],
         starts=np.full(len(keep), fill_value=True),
         admits=pools.decode.admits[pools.row[keep]],
+        doubtful=pools.prefill.step.doubtful or pools.decode.step.doubtful,
         build=build,
     )
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory
+from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory, trust
 from estimator.backends import registry
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
@@ -20,6 +20,7 @@ from estimator.problem import DatabaseMode, Problem
 from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from estimator.step import Step
+from estimator.trust import Experience
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
@@ -36,14 +37,16 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     """
     problem, prices, note = _prepared(problem, catalog)
     dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    experience = _experience(problem, catalog)
     groups = _groups(problem, prices, dtypes)
     if not groups:
         _check_pins(problem, prices, dtypes)
-        raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes))
-    field = choice.survey(problem, groups)
+        raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes, experience))
+    field = choice.survey(problem, groups, experience)
     order = choice.ranked(problem, field)
     if not len(order):
-        raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, choice.infeasible(field)))
+        report = choice.infeasible(field)
+        raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, report, experience))
     best = field.build(int(order[0]))
     return Outcome(
         choice=best,
@@ -55,6 +58,15 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
         dtypes=dtypes.words(),
         notes=tuple(filter(None, (note, _stand_in(problem.model), _doubt(best), _replicas(problem)))),
     )
+
+
+def _experience(problem: Problem, catalog: Catalog) -> Experience | None:
+    """What measured runs of the engine taught. Raises InvalidWorkload where confidence is asked for without any."""
+    found = trust.experience(catalog.accuracy, problem.backend)
+    asked = problem.targets.confidence
+    if asked and found is None:
+        raise InvalidWorkload("confidence", asked, f"0: no run of {problem.backend} was compared with its prediction")
+    return found
 
 
 def _stand_in(model: Model) -> str:
@@ -241,25 +253,28 @@ def _check_pins(problem: Problem, prices: Prices, dtypes: Dtypes) -> None:
         raise InvalidWorkload("pin", str(problem.pins), allowed)
 
 
-def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes) -> Infeasible:
+def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes, experience: Experience | None) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
     shapes = _shapes(problem, dtypes, pipelines=True)
     needs = [(memory.needed_capacity(shape, problem.workload), shape.parallel.gpus) for shape in shapes]
     holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:
-        return _refusal(problem, prices, dtypes, Infeasible(rejections={"load": len(holding)}, binding="load"))
+        unable = Infeasible(rejections={"load": len(holding)}, binding="load")
+        return _refusal(problem, prices, dtypes, unable, experience)
     smallest = min((need * gpus for need, gpus in needs), default=None)
     report = Infeasible(rejections={"memory": len(shapes)}, binding="memory", needed_bytes=smallest)
-    return _refusal(problem, prices, dtypes, report)
+    return _refusal(problem, prices, dtypes, report, experience)
 
 
-def _refusal(problem: Problem, prices: Prices, dtypes: Dtypes, report: Infeasible) -> Infeasible:
+def _refusal(
+    problem: Problem, prices: Prices, dtypes: Dtypes, report: Infeasible, experience: Experience | None
+) -> Infeasible:
     """The report with the smallest GPU budget that would do, if one up to eight times as large does."""
     budgets = [gpus for gpus in (2**n for n in range(10)) if problem.gpus < gpus <= min(8 * problem.gpus, _MOST_GPUS)]
     for gpus in budgets:
         larger = replace(problem, gpus=gpus)
         groups = _groups(larger, prices, dtypes)
-        field = choice.survey(larger, groups) if groups else None
+        field = choice.survey(larger, groups, experience) if groups else None
         if field is None or not len(order := choice.ranked(larger, field)):
             continue
         best = field.build(int(order[field.columns["gpus"][order].argmin()]))

@@ -23,6 +23,7 @@ WIDE_VALUES = {
     "operator/dgdr_operator/settings.py:Settings": "everything an operator may decide, one line each",
     "operator/dgdr_operator/inventory/groups.py:NodeGroup": "what nodes say of themselves, one fact each",
     "operator/dgdr_operator/cli/measurements.py:Run": "the columns of a file of measurements",
+    "perf_db/accuracy.py:Accuracy": "one stored file, read and written as a whole",
 }
 STATEFUL = {
     "operator/dgdr_operator/controller/cache.py:Cache": "a cache is what it has seen so far",

@@ -147,6 +147,8 @@ def _add_targets(parser: Parser) -> None:
     group.add_argument("--itl", "--tpot", metavar="MS", type=time_limit, help="time between output tokens")
     group.add_argument("--request-latency", metavar="MS", type=time_limit, help="time of the whole request")
 
+    sure = "least probability that the targets are kept, learned from measured runs (0: predictions at their word)"
+    group.add_argument("--confidence", metavar="P", type=options.probability, default=0.0, help=sure)
 
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     model = catalogue.load(flags.model)
@@ -204,7 +206,9 @@ def _targets(flags: argparse.Namespace) -> Targets:
     ttft, itl = flags.ttft, flags.itl
     if flags.request_latency is None:
         ttft, itl = ttft or DEFAULT_TTFT, itl or DEFAULT_ITL
-    return Targets(ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency))
+    return Targets(
+        ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency), confidence=flags.confidence
+    )
 
 
 def _seconds(milliseconds: float | None) -> float | None:

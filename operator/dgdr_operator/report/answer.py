@@ -79,6 +79,7 @@ def plan(asked: Asked, outcome: Outcome) -> list[Fact]:
         ("Runs on", [f"{choice.gpus} of {asked.gpus} GPUs with {choice.backend}"]),
         ("Serves", [_rates(choice), _versus(asked, outcome)]),
         ("Latency", [_latency(choice)]),
+        ("Trust", trusted(choice)),
         ("Memory", [_memory(worker) for worker in choice.workers]),
         ("Evidence", [evidence(choice)]),
     ]
@@ -124,6 +125,20 @@ def _latency(estimate: Estimate) -> str:
         f"TTFT {figures.ms(estimate.latency.ttft)} ms{made_of}, ITL {figures.ms(estimate.latency.itl)} ms, "
         f"whole request {figures.ms(estimate.latency.request)} ms"
     )
+
+
+def trusted(estimate: Estimate) -> list[str]:
+    """How probable it is that the promises are kept, and how far each number is to be believed."""
+    trust = estimate.trust
+    if trust is None:
+        return []
+    spans = [
+        ("TTFT", figures.between(trust.ttft, figures.ms), " ms"),
+        ("ITL", figures.between(trust.itl, figures.ms), " ms"),
+        ("output", figures.between(trust.tokens_per_second, figures.plain), " tokens/s"),
+    ]
+    words = ", ".join(f"{name} {span}{unit}" for name, span, unit in spans if span)
+    return [f"the latency targets are kept with probability {figures.odds(estimate)}", words]
 
 
 def _memory(worker: Worker) -> str:

@@ -50,6 +50,7 @@ class Asked:
             "request_rate": self.workload.request_rate,
             **{f"{name}_ms": None if seconds is None else _exact(seconds) for name, seconds in _targets(self.targets)},
             "database_mode": self.database_mode,
+            "confidence": self.targets.confidence or None,
             "pin": str(self.pins) or None,
             "measurements": list(self.packs),
         }
@@ -83,7 +84,8 @@ def promises(targets: Targets, at_most: str) -> str:
     """The targets in words; *at_most* is the sign between a name and its bound."""
     names = {"ttft": "TTFT", "itl": "ITL", "request_latency": "request"}
     bounds = [f"{names[name]} {at_most} {figures.short(_exact(value))} ms" for name, value in _given(targets)]
-    return ", ".join(bounds) or "no latency target"
+    sure = f", with probability {figures.short(targets.confidence)} at least" if targets.confidence else ""
+    return (", ".join(bounds) or "no latency target") + sure
 
 
 def _targets(targets: Targets) -> tuple[tuple[str, float | None], ...]:

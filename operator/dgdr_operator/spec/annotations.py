@@ -1,5 +1,6 @@
 """The request's own annotations (`dgdr-operator.io/...`): what each may say, and the Knobs they become."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from dgdr_operator.request import OWN, Knobs, Policy
 from dgdr_operator.spec.words import show
 from estimator import pins
 from estimator.errors import InvalidWorkload
+from estimator.workload import Targets
 
 _CHOICES = {
     "mode": ("auto", "owner", "plugin", "ignore"),
@@ -36,8 +38,9 @@ _SUPPORTED = {
 }
 """Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
 
-_FREE = ("retry", "fabric", "hf-secret", "pin", "approve", "rollback")
+_FREE = ("retry", "fabric", "hf-secret", "pin", "approve", "rollback", "confidence")
 _ALL = (*_CHOICES, *_FREE)
+_SHARE = re.compile(r"0?\.[0-9]{1,6}|0", re.ASCII)
 
 
 def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -55,6 +58,8 @@ def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield path, f"{value} is not supported yet: {' or '.join(_SUPPORTED[key])} is"
         elif key == "pin":
             yield from ((path, problem) for problem in _pin_problems(value))
+        elif key == "confidence" and _probability(value) is None:
+            yield path, f'must be a probability below 1 such as "0.9", not {show(value)}'
 
 
 def knobs(annotations: Mapping[str, Any]) -> Knobs:
@@ -80,6 +85,15 @@ def policy(annotations: Mapping[str, Any], said: Policy) -> Policy:
         problem = f"counts workers of {mode} plans, but the annotation pin wants {found.mode} ones"
         raise InvalidSpec.at("spec.features.planner.mode", problem)
     return replace(said, pins=replace(found, mode=mode or found.mode))
+
+
+def targets(annotations: Mapping[str, Any], said: Targets) -> Targets:
+    """*said*, with the confidence that valid *annotations* ask for."""
+    return replace(said, confidence=_probability(_own(annotations).get("confidence", "0")) or 0.0)
+
+
+def _probability(text: str) -> float | None:
+    return float(text) if _SHARE.fullmatch(text) else None
 
 
 def _pin_problems(value: str) -> Iterator[str]:

@@ -25,7 +25,8 @@ def read(body: object) -> DeploymentRequest:
     _refuse((spelling(path), problem) for path, problem in meaning.problems(spec))
     own = document["metadata"].get("annotations") or {}
     request = nouns.request(_identity(document), spec, annotations.knobs(own))
-    return replace(request, policy=annotations.policy(own, request.policy))
+    policy, targets = annotations.policy(own, request.policy), annotations.targets(own, request.targets)
+    return replace(request, policy=policy, targets=targets)
 
 
 def _refuse(found: Iterator[tuple[str, str]]) -> None:
