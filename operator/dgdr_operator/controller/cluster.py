@@ -53,6 +53,8 @@ class Kind:
 
 
 NODES = Kind(group="", version="v1", plural="nodes")
+PODS = Kind(group="", version="v1", plural="pods")
+QUOTAS = Kind(group="", version="v1", plural="resourcequotas")
 CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
 LEASES = Kind(group="coordination.k8s.io", version="v1", plural="leases")

@@ -51,7 +51,14 @@ class Life:
         self._scope = scope
         self._cache = Cache()
         self._queue = Workqueue(clock.seconds)
-        self._discovery = Discovery(cluster, self._nodes_changed)
+        self._discovery = Discovery(
+            cluster,
+            self._nodes_changed,
+            settings=scope.settings,
+            namespace=scope.namespace,
+            waiting=lambda: any(map(_waits, self._cache.requests.objects.values())),
+            clock=clock,
+        )
         self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
         self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace)
         self._doorbell = Doorbell(scope.kinds, scope.namespace, self._heard, self._sweep.ask)
@@ -65,7 +72,8 @@ class Life:
             hands=hands,
             estimation=self._estimation,
             queue=self._queue,
-            inventory=lambda: self._discovery.inventory,
+            inventory=self._discovery.seen_by,
+            fresh=self._discovery.fresh,
             clock=clock,
             release=recall.release(self._scope.settings),
         )
@@ -150,10 +158,16 @@ class Life:
         for key in concerned if news else ():
             self._queue.add(key)
 
-    def _nodes_changed(self) -> None:
-        """Requests without a plan are planned again; those with one keep it."""
-        for key in self._cache.requests:
-            self._queue.add(key)
+    def _nodes_changed(self, other: bool) -> None:  # noqa: FBT001 - called back with what changed
+        """Requests without a plan are planned again, also when only other GPUs are free; those with one keep it."""
+        for key, request in self._cache.requests.objects.items():
+            if other or _waits(request):
+                self._queue.add(key)
+
+
+def _waits(request: Object) -> bool:
+    """Whether a request has no plan to go by."""
+    return (request.get("status") or {}).get("phase") not in {Phase.READY, Phase.DEPLOYING, Phase.DEPLOYED}
 
 
 async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:

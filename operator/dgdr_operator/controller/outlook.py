@@ -1,7 +1,7 @@
 """What one reconcile looks at: which plan is meant, which graphs stand, and what the world says to them now."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from dgdr_operator.controller import decide, handover, recall, record, review
@@ -18,14 +18,17 @@ from dgdr_operator.planned import Planned
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where an outlook looks. release: our version and settings; hold: seconds a changed world has to last."""
+    """Where an outlook looks. inventory: as a request sees it; fresh: has free GPUs counted anew where that is due;
+    release: our version and settings; hold: seconds a changed world has to last.
+    """
 
     cache: Cache
     hands: Hands
     estimation: Estimation
     queue: Workqueue
-    inventory: Callable[[], Inventory | None]
+    inventory: Callable[[Object], Inventory | None]
     clock: Clock
+    fresh: Callable[[], Awaitable[None]] | None = None
     release: str = ""
     hold: float = 120.0
 
@@ -56,6 +59,8 @@ class Outlook:
         if pin:
             answer, held = await self._pinned(request, pin)
         else:
+            if self._sources.fresh and recall.recorded(request) is None:
+                await self._sources.fresh()
             answer, pending = self._answer(request)
         graph, old = await self._graphs(request, answer)
         settled = handover.settled(answer, graph or {}, old) if isinstance(answer, Planned) else None
@@ -89,7 +94,7 @@ class Outlook:
         recorded, key = recall.recorded(request), name_of(request)
         if recorded is None:
             self._judged.pop(key, None)
-            return self._sources.estimation.answer(request, self._sources.inventory()), None
+            return self._sources.estimation.answer(request, self._sources.inventory(request)), None
         today = self._today(request, recorded)
         if today is None:
             return recorded, None
@@ -105,7 +110,7 @@ class Outlook:
 
     def _today(self, request: Object, recorded: Planned) -> Planned | None:
         """The plan that would be made in the world of today, if that changed for good and the plan is another one."""
-        key, world = name_of(request), recall.world_hash(self._sources.inventory(), self._sources.release)
+        key, world = name_of(request), recall.world_hash(self._sources.inventory(request), self._sources.release)
         made_for = recall.made_for(recorded.graph)
         if made_for in ("", world) or review.policy(request) == "never":
             self._next(key)
@@ -129,7 +134,7 @@ class Outlook:
                 self._line.append(key)
             return None
         self._asking = key
-        answer = self._sources.estimation.answer(request, self._sources.inventory())
+        answer = self._sources.estimation.answer(request, self._sources.inventory(request))
         if isinstance(answer, Working):
             return None
         self._next(key)
