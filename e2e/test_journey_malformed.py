@@ -26,7 +26,7 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt engine": ({"backend": "vlm"}, r"backend.*vllm"),
     "a time before now": ({"sla": {"ttft": -1}}, r"ttft"),
     "a thorough search of everything": ({"backend": "auto", "searchStrategy": "thorough"}, r"searchStrategy|thorough"),
-    "a planner": ({"features": {"planner": {"enabled": True}}}, r"planner"),
+    "a planner of no mode": ({"features": {"planner": {"mode": "both"}}}, r"planner"),
 }
 UNTYPED: dict[str, tuple[Any, str]] = {
     "a spec that is a sentence": ("please serve a model", r"spec"),

@@ -5,15 +5,18 @@ Every criterion is judged for every row; a row is counted under the one it misse
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estimator import trust
 from estimator.deployments import Rows
-from estimator.estimates import Estimate, Infeasible, Relaxation
+from estimator.estimates import Estimate, Infeasible, Relaxation, Trust
 from estimator.frontier import pareto_mask
 from estimator.ops import Array, Counts, Mask
 from estimator.problem import Problem
+from estimator.trust import Experience, Latencies
+from estimator.workload import Targets
 
 _LATENCY_KNOBS = ("ttft", "itl", "e2eLatency")
 _FRONTIER_STEP = 1.01
@@ -23,10 +26,33 @@ _NEVER = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Odds:
+    """What measured runs say about every row; kept: probability that all latency targets are kept, shape (n,)."""
+
+    experience: Experience
+    targets: Targets
+    told: Latencies
+    kept: Array
+
+    def of(self, estimate: Estimate, index: int) -> Trust:
+        """What is known about *estimate*, the record of that row."""
+        return self.experience.of(estimate, float(self.kept[index]))
+
+    def enough(self, knob: str, predicted: Array) -> Array:
+        """The least value of the latency target *knob* at which every row is as sure as is asked, shape (n,); infinite
+        where the other targets leave no room. Both may be missed at different times, so their risks are added."""
+        rest = self.experience.kept(trust.without(self.targets, knob), self.told)
+        level = self.targets.confidence + 1 - rest
+        factor = self.experience.factor("request" if knob == "e2eLatency" else knob, np.minimum(level, 1))
+        return np.where(level <= 1, predicted * factor, np.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """All rows of all groups end to end, arrays of shape (n,), and how far each misses each criterion.
 
-    group, row: where a row came from; missed: criterion -> value / target, shape (n,), at most 1 where it is met.
+    group, row: where a row came from; missed: criterion -> value / target, shape (n,), at most 1 where it is met;
+    odds: what measured runs say about every row, None where there are none.
     """
 
     groups: Sequence[Rows]
@@ -34,6 +60,7 @@ class Field:
     row: Counts
     columns: Mapping[str, Array]
     missed: Mapping[str, Array]
+    odds: Odds | None = None
 
     def __len__(self) -> int:
         """Rows."""
@@ -53,14 +80,18 @@ class Field:
     def build(self, index: int) -> Estimate:
         """The full record of one row."""
         rows: Rows = self.groups[int(self.group[index])]
-        return rows.build(int(self.row[index]))
+        estimate = rows.build(int(self.row[index]))
+        return estimate if self.odds is None else replace(estimate, trust=self.odds.of(estimate, index))
 
 
 _COLUMNS = ("ttft", "itl", "request", "tokens_per_second", "gpus", "concurrency")
 
 
-def survey(problem: Problem, groups: Sequence[Rows]) -> Field:
-    """Every row judged by every criterion of *problem*; at least one group is needed."""
+def survey(problem: Problem, groups: Sequence[Rows], experience: Experience | None = None) -> Field:
+    """Every row judged by every criterion of *problem*; at least one group is needed.
+
+    experience: what measured runs of the engine taught; without it nothing is said about odds.
+    """
     columns = {name: np.concatenate([getattr(rows, name) for rows in groups]) for name in _COLUMNS}
     sizes = [len(rows.ttft) for rows in groups]
     targets = problem.targets
@@ -72,13 +103,31 @@ def survey(problem: Problem, groups: Sequence[Rows]) -> Field:
     missed = {name: values / limit for name, values, limit in asked if limit is not None}
     runs = np.concatenate([rows.starts & rows.admits for rows in groups])
     missed["memory"] = np.where(runs, 0.0, _NEVER)
+    odds = None if experience is None else _odds(problem, groups, columns, experience)
+    if targets.confidence and odds is not None:
+        missed["confidence"] = _unsure(odds, missed)
     return Field(
         groups=groups,
         group=np.repeat(np.arange(len(groups)), sizes),
         row=np.concatenate([np.arange(size) for size in sizes]),
         columns=columns,
         missed=missed,
+        odds=odds,
     )
+
+
+def _odds(problem: Problem, groups: Sequence[Rows], columns: Mapping[str, Array], experience: Experience) -> Odds:
+    doubtful = np.repeat([rows.doubtful for rows in groups], [len(rows.ttft) for rows in groups])
+    told = Latencies(itl=columns["itl"], ttft=columns["ttft"], doubtful=doubtful, osl=problem.workload.osl)
+    kept = experience.kept(problem.targets, told)
+    return Odds(experience=experience, targets=problem.targets, told=told, kept=kept)
+
+
+def _unsure(odds: Odds, missed: Mapping[str, Array]) -> Array:
+    """The confidence asked for over that reached; 0 where a prediction misses a target anyway and counts under that."""
+    able = np.max(list(missed.values()), axis=0) <= 1
+    reached = np.maximum(odds.kept, 1 / _NEVER)
+    return np.where(able, odds.targets.confidence / reached, 0.0)
 
 
 def rejections(field: Field) -> dict[str, int]:
@@ -162,16 +211,34 @@ def _extreme(field: Field, cost: Array) -> Estimate:
 
 
 def _relaxations(field: Field) -> list[Relaxation]:
-    """The smallest value of each latency target that alone, the others kept, makes a row feasible."""
+    """The smallest value of each latency target that alone, the others kept, makes a row feasible; and the confidence
+    that the targets as they are can be kept with."""
     values = {"ttft": "ttft", "itl": "itl", "e2eLatency": "request"}
     found = []
     for knob in _LATENCY_KNOBS:
         if knob not in field.missed:
             continue
-        others = [missed for name, missed in field.missed.items() if name != knob]
-        able = np.max(others, axis=0) <= 1
-        if able.any():
-            cost = np.where(able, field.columns[values[knob]], np.inf)
-            index = int(cost.argmin())
+        others = [missed for name, missed in field.missed.items() if name not in {knob, "confidence"}]
+        cost = np.where(np.max(others, axis=0) <= 1, _enough(field, knob, field.columns[values[knob]]), np.inf)
+        index = int(cost.argmin())
+        if np.isfinite(cost[index]):
             found.append(Relaxation(knob=knob, value=float(cost[index]), estimate=field.build(index)))
-    return found
+    return [*found, *_surest(field)]
+
+
+def _enough(field: Field, knob: str, predicted: Array) -> Array:
+    """What the latency target *knob* must allow for each row, as predicted or as surely as is asked."""
+    asked = field.odds is not None and "confidence" in field.missed
+    return field.odds.enough(knob, predicted) if asked and field.odds is not None else predicted
+
+
+def _surest(field: Field) -> list[Relaxation]:
+    """The row that keeps the targets with the highest probability, if confidence alone is missing."""
+    if field.odds is None or "confidence" not in field.missed:
+        return []
+    others = [missed for name, missed in field.missed.items() if name != "confidence"]
+    odds = np.where(np.max(others, axis=0) <= 1, field.odds.kept, 0.0)
+    best = int(odds.argmax())
+    if not odds[best] > 0:
+        return []
+    return [Relaxation(knob="confidence", value=float(odds[best]), estimate=field.build(best))]

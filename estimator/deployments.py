@@ -22,7 +22,8 @@ class Rows:
     """Deployments of one shape, arrays of shape (n,); *build* makes the full record of one row.
 
     label: what ranked deployments differ in, so that a list holds each kind once;
-    starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1.
+    starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1;
+    doubtful: too much of the step time rests on nothing measured.
     """
 
     mode: Mode
@@ -35,14 +36,16 @@ class Rows:
     concurrency: Array
     starts: Mask
     admits: Mask
+    doubtful: bool
     build: Callable[[int], Estimate]
 
 
 def aggregated_rows(problem: Problem, step: Step) -> Rows:
     """Copies of one aggregated worker: all that fit the budget at every load, or every number at the load asked for."""
     workload, parallel = problem.workload, step.shape.parallel
-    most = problem.gpus // parallel.gpus
-    columns = aggregated.estimate(step, workload, LOADS)
+    most = problem.most(parallel.gpus)
+    pinned = problem.pins.size("aggregated", "batch")
+    columns = aggregated.estimate(step, workload, LOADS if pinned is None else np.array([float(pinned)]))
     copies, rows = _copies(problem, columns, most, parallel.dp)
     concurrency = copies * parallel.dp * columns.requests[rows]
     rate = copies * columns.request_rate[rows]
@@ -62,17 +65,19 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
         concurrency=concurrency,
         starts=columns.starts[rows],
         admits=columns.admits[rows],
+        doubtful=step.doubtful,
         build=build,
     )
 
 
 def _copies(problem: Problem, columns: aggregated.Columns, most: int, ranks: int) -> tuple[Array, Counts]:
     """Copies and row of the columns per deployment; with a load, the smallest row that carries it, if any does."""
-    workload = problem.workload
+    workload, pinned = problem.workload, problem.pins.size("aggregated", "workers")
     if workload.concurrency is None and workload.request_rate is None:
-        rows = np.arange(len(columns.requests))
-        return np.full(len(rows), float(most)), rows
+        rows = np.arange(len(columns.requests) if 0 < (pinned or most) <= most else 0)
+        return np.full(len(rows), float(pinned or most)), rows
     copies = np.arange(1, most + 1, dtype=float)
+    copies = copies if pinned is None else copies[copies == pinned]
     carried = ranks * columns.requests if workload.request_rate is None else columns.request_rate
     asked = workload.concurrency if workload.request_rate is None else workload.request_rate
     enough = copies[:, None] * carried[None, :] >= (asked or 0)
@@ -115,10 +120,15 @@ def disaggregated_rows(
         for sink in decode:
             if not _joins(source, sink):
                 continue
-            pools = disaggregated.match(source, sink, problem.workload, problem.gpus, bandwidth)
+            pools = disaggregated.match(source, sink, problem.workload, problem.gpus, bandwidth, _counts(problem))
             if pools is not None:
                 found.append(_pool_rows(problem, pools))
     return found
+
+
+def _counts(problem: Problem) -> tuple[int | None, int | None]:
+    """Prefill and decode workers, where they are pinned."""
+    return problem.pins.size("prefill", "workers"), problem.pins.size("decode", "workers")
 
 
 def _joins(prefill: PrefillWorker, decode: DecodeWorker) -> bool:
@@ -149,6 +159,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
         concurrency=(pools.rate * request)[keep],
         starts=np.full(len(keep), fill_value=True),
         admits=pools.decode.admits[pools.row[keep]],
+        doubtful=pools.prefill.step.doubtful or pools.decode.step.doubtful,
         build=build,
     )
 
@@ -156,7 +167,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
 def _smallest_carrying(problem: Problem, pools: Pools, concurrency: Array) -> Counts:
     """All rows; with a load asked for, per pair of pool sizes only the smallest decode batch that carries it."""
     workload = problem.workload
-    everything = np.arange(len(pools.rate))
+    everything = _placeable(problem, pools)
     if workload.concurrency is None and workload.request_rate is None:
         return everything
     carried = concurrency if workload.request_rate is None else pools.rate
@@ -166,6 +177,14 @@ def _smallest_carrying(problem: Problem, pools: Pools, concurrency: Array) -> Co
     sizes = np.stack([pools.prefill_count[order], pools.decode_count[order]])
     _, first = np.unique(sizes, axis=1, return_index=True)
     return order[first]
+
+
+def _placeable(problem: Problem, pools: Pools) -> Counts:
+    """Rows whose workers find a place beside each other."""
+    if problem.vacancy is None:
+        return np.arange(len(pools.rate))
+    sizes = (pools.prefill.step.shape.parallel.gpus, pools.decode.step.shape.parallel.gpus)
+    return np.flatnonzero(problem.vacancy.fits(sizes, (pools.prefill_count, pools.decode_count)))
 
 
 def _pool_estimate(problem: Problem, pools: Pools, row: int) -> Estimate:

@@ -78,8 +78,13 @@ class Pools:
         return sum(self.terms.values(), np.zeros_like(self.rate))
 
 
-def prefill_workers(step: Step, workload: Workload) -> list[PrefillWorker]:
-    """The worker at every batch worth having: one prompt, and more only while that serves prompts faster."""
+def prefill_workers(step: Step, workload: Workload, only: int | None = None) -> list[PrefillWorker]:
+    """The worker at every batch worth having: one prompt, and more only while that serves prompts faster.
+
+    only: the one batch to look at.
+    """
+    if only is not None:
+        return [_prefill_worker(step, workload, only)]
     found: list[PrefillWorker] = []
     for batch in (1, 2, 4, 8):
         if batch > 1 and batch * workload.new_tokens > LARGEST_PREFILL:
@@ -138,11 +143,17 @@ def transfer_seconds(shape: Shape, workload: Workload, bandwidth: float, links: 
 
 
 def match(
-    prefill: PrefillWorker, decode: DecodeWorker, workload: Workload, gpus: int, bandwidth: float
+    prefill: PrefillWorker,
+    decode: DecodeWorker,
+    workload: Workload,
+    gpus: int,
+    bandwidth: float,
+    pinned: tuple[int | None, int | None] = (None, None),
 ) -> Pools | None:
     """Every pair of pools within *gpus* that keeps the prefill pool below its limit; None if there is none.
 
     For each number and batch of decode workers: the fewest prefill workers that serve their rate, and up to two more.
+    pinned: numbers of prefill and decode workers that are decided already.
     """
     prefill_gpus, decode_gpus = prefill.step.shape.parallel.gpus, decode.step.shape.parallel.gpus
     most = (gpus - prefill_gpus) // decode_gpus
@@ -150,8 +161,10 @@ def match(
         return None
     counts, rows, spare = _grid(most, len(decode.batch))
     rate = counts * decode.rate[rows]
-    servers = np.ceil(rate / (prefill.rate * BUSIEST_PREFILL)) + spare
-    within = servers * prefill_gpus + counts * decode_gpus <= gpus
+    needed = np.ceil(rate / (prefill.rate * BUSIEST_PREFILL))
+    servers = needed + spare if pinned[0] is None else np.where(spare == 0, float(pinned[0]), 0.0)
+    within = (servers * prefill_gpus + counts * decode_gpus <= gpus) & (needed <= servers)
+    within &= (counts == pinned[1]) if pinned[1] is not None else True
     if not within.any():
         return None
     rate, servers, counts, rows = rate[within], servers[within], counts[within], rows[within]

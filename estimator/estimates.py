@@ -87,12 +87,30 @@ class Load:
     utilisation: float
 
 
+Ends = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How far an estimate is to be believed, learned from measured runs.
+
+    probability: that all latency targets are kept; the others: intervals that hold nine times in ten, seconds and
+    tokens per second, None where too little was measured to know.
+    """
+
+    probability: float
+    ttft: Ends | None
+    itl: Ends | None
+    tokens_per_second: Ends | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """One deployment with its predicted behaviour.
 
     backend_version: version of the measurements used; replicas: copies of the set of workers;
-    provenance: share of the step time per class of evidence, summing to 1; breakdown: where a step's time goes.
+    provenance: share of the step time per class of evidence, summing to 1; breakdown: where a step's time goes;
+    trust: None where no run of the engine was compared, or where nothing is promised.
     """
 
     mode: Mode
@@ -104,6 +122,7 @@ class Estimate:
     latency: Latency
     provenance: Mapping[str, float]
     breakdown: tuple[OpTime, ...]
+    trust: Trust | None = None
 
     @property
     def gpus_per_replica(self) -> int:
@@ -173,7 +192,8 @@ class Outcome:
 class Relaxation:
     """The smallest change of one knob that alone makes the request feasible, and what would then run.
 
-    knob: a field name of the request (ttft, itl, e2eLatency, totalGpus, isl, concurrency, requestRate); value in SI.
+    knob: a field name of the request (ttft, itl, e2eLatency, confidence, totalGpus, isl, concurrency, requestRate);
+    value in SI.
     """
 
     knob: str
@@ -185,7 +205,8 @@ class Relaxation:
 class Infeasible:
     """Why a search found nothing, with numbers.
 
-    binding: the constraint that rules out the nearest point (ttft, itl, e2eLatency, memory, gpus, load, fabric);
+    binding: the constraint that rules out the nearest point (ttft, itl, e2eLatency, confidence, memory, gpus, load,
+    fabric);
     best_*: the optimum of that metric alone over everything that fits memory and the GPU budget;
     nearest: the estimate whose worst violation is smallest. All estimates are None when nothing fits memory, and
     then needed_bytes is the memory that one copy needs (weights and the cache of one request).

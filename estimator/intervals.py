@@ -13,6 +13,9 @@ from estimator.ops import Array
 from perf_db.accuracy import Band
 
 LEVEL = 0.90
+_PAIRS = 200
+"""Pairs to keep: half a percent of probability each."""
+_DRAWS, _SEED = 400, 20261121
 _FEWEST = 2
 """Groups without which nothing can be left out."""
 _TAILS = np.array([0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005, 0.0])
@@ -87,8 +90,44 @@ def _quantiles(residuals: Residuals) -> tuple[Array, Array]:
 
 
 def widening(doubtful: Residuals, sure: Residuals) -> float:
-    """How many times further measurements fall from doubtful predictions than from sure ones, at LEVEL; at least 1."""
+    """How many times further measurements fall from doubtful predictions than from sure ones, at LEVEL; at least 1.
+
+    Few groups have doubtful predictions, so the ratio is what it could be had others been measured: the upper end of
+    its distribution over groups drawn anew (bootstrap), at LEVEL.
+    """
     if not len(doubtful.logs) or not len(sure.logs):
         return 1.0
-    wide, usual = (np.quantile(np.abs(one.logs), LEVEL) for one in (doubtful, sure))
-    return max(float(wide / usual), 1.0) if usual > 0 else 1.0
+    usual = float(np.quantile(np.abs(sure.logs), LEVEL))
+    if usual <= 0:
+        return 1.0
+    dice = np.random.default_rng(_SEED)
+    names = doubtful.names()
+    own = [np.abs(doubtful.split(name)[1].logs) for name in names]
+    drawn = [
+        np.quantile(np.concatenate([own[index] for index in dice.integers(len(names), size=len(names))]), LEVEL)
+        for _ in range(_DRAWS)
+    ]
+    return max(float(np.quantile(drawn, LEVEL)) / usual, 1.0)
+
+
+def joint(logs: Array, bands: tuple[Band, Band]) -> list[tuple[float, float]]:
+    """At most _PAIRS of the pairs *logs*, shape (n, 2), stretched so that their ends are those of both *bands*.
+
+    What is cut off beyond the ends of a band is what LEVEL leaves out, half on either side. Rows are known better than
+    groups: without stretching, models and systems not yet seen would count as well known.
+    """
+    order = np.lexsort((logs[:, 1], logs[:, 0]))
+    kept = logs[order[np.linspace(0, len(order) - 1, min(len(order), _PAIRS)).round().astype(int)]]
+    ends = [(float(np.log(band.low)), float(np.log(band.high))) for band in bands]
+    columns = [_stretched(kept[:, index], *ends[index]) for index in range(2)]
+    return [(float(first), float(second)) for first, second in zip(*columns, strict=True)]
+
+
+def _stretched(values: Array, low: float, high: float) -> Array:
+    """*values* moved away from their median until LEVEL of them lies between *low* and *high*."""
+    tail = (1 - LEVEL) / 2
+    least, middle, most = np.quantile(values, [tail, 0.5, 1 - tail])
+    below = (middle - low) / (middle - least) if middle > least else 1.0
+    above = (high - middle) / (most - middle) if most > middle else 1.0
+    moved: Array = middle + (values - middle) * np.where(values < middle, max(below, 1.0), max(above, 1.0))
+    return moved

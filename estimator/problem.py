@@ -6,6 +6,8 @@ from typing import Literal
 from estimator.estimates import Mode
 from estimator.hardware import System
 from estimator.model import Model
+from estimator.pins import FREE, Pins
+from estimator.vacancy import Vacancy
 from estimator.workload import Targets, Workload
 
 DatabaseMode = Literal["measured", "hybrid", "analytical"]
@@ -20,7 +22,9 @@ class Problem:
     transfer_bandwidth: bytes per second of the link that moves keys and values from prefill to decode workers,
     None for the system's network; database_mode: measured rows only, also what is transferred from relatives and
     formulas where there are none, or formulas only; objective: the most output of the budget, or the quickest answers;
-    balanced: busy experts are replicated (EPLB) where tokens are exchanged; top: ranked estimates to return per mode.
+    balanced: busy experts are replicated (EPLB) where tokens are exchanged; top: ranked estimates to return per mode;
+    pins: what the answer must be like; vacancy: the free GPUs that workers have to fit on, None for any number in any
+    pieces.
     """
 
     model: Model
@@ -37,3 +41,10 @@ class Problem:
     objective: Literal["throughput", "latency"] = "throughput"
     balanced: bool = False
     top: int = 5
+    pins: Pins = FREE
+    vacancy: Vacancy | None = None
+
+    def most(self, gpus: int) -> int:
+        """Workers of so many GPUs that the budget pays and that find a place."""
+        paid = self.gpus // gpus
+        return paid if self.vacancy is None else min(paid, self.vacancy.most(gpus))

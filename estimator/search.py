@@ -5,23 +5,26 @@ from functools import lru_cache
 
 import numpy as np
 
-from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory
+from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory, trust
 from estimator.backends import registry
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
 from estimator.errors import InvalidWorkload, MissingTable, NoFeasibleCandidate
-from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
+from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation, Role
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.parallelism import Parallel
+from estimator.pins import FREE
 from estimator.pricing import Prices
 from estimator.problem import DatabaseMode, Problem
 from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from estimator.step import Step
+from estimator.trust import Experience
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
+_ROLES: tuple[Role, ...] = ("aggregated", "prefill", "decode")
 _MOST_GPUS = 512
 """Larger budgets are not tried when looking for the number of GPUs that would do."""
 
@@ -34,13 +37,16 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     """
     problem, prices, note = _prepared(problem, catalog)
     dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    experience = _experience(problem, catalog)
     groups = _groups(problem, prices, dtypes)
     if not groups:
-        raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes))
-    field = choice.survey(problem, groups)
+        _check_pins(problem, prices, dtypes)
+        raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes, experience))
+    field = choice.survey(problem, groups, experience)
     order = choice.ranked(problem, field)
     if not len(order):
-        raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, choice.infeasible(field)))
+        report = choice.infeasible(field)
+        raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, report, experience))
     best = field.build(int(order[0]))
     return Outcome(
         choice=best,
@@ -52,6 +58,15 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
         dtypes=dtypes.words(),
         notes=tuple(filter(None, (note, _stand_in(problem.model), _doubt(best), _replicas(problem)))),
     )
+
+
+def _experience(problem: Problem, catalog: Catalog) -> Experience | None:
+    """What measured runs of the engine taught. Raises InvalidWorkload where confidence is asked for without any."""
+    found = trust.experience(catalog.accuracy, problem.backend)
+    asked = problem.targets.confidence
+    if asked and found is None:
+        raise InvalidWorkload("confidence", asked, f"0: no run of {problem.backend} was compared with its prediction")
+    return found
 
 
 def _stand_in(model: Model) -> str:
@@ -179,6 +194,7 @@ def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]
             balanced=problem.balanced,
         )
         for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
+        if any(problem.pins.splits(role, parallel) for role in _ROLES)
     ]
 
 
@@ -203,38 +219,64 @@ def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool)
 
 def _priced(problem: Problem, steps: list[Step]) -> list[Rows]:
     groups: list[Rows] = []
-    if "aggregated" in problem.modes:
-        groups += [deployments.aggregated_rows(problem, step) for step in steps]
-    if "disaggregated" in problem.modes and problem.workload.osl > 1:
+    modes = [mode for mode in problem.modes if problem.pins.allows(mode)]
+    if "aggregated" in modes:
+        groups += [deployments.aggregated_rows(problem, step) for step in _able(problem, "aggregated", steps)]
+    if "disaggregated" in modes and problem.workload.osl > 1:
         groups += deployments.disaggregated_rows(problem, *_pool_workers(problem, steps))
     return [rows for rows in groups if len(rows.ttft)]
 
 
 def _pool_workers(problem: Problem, steps: list[Step]) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
-    workload = problem.workload
-    prefill = [worker for step in steps for worker in disaggregated.prefill_workers(step, workload)]
-    return prefill, [disaggregated.decode_worker(step, workload, candidates.DECODE_LOADS) for step in steps]
+    workload, pins = problem.workload, problem.pins
+    batch, decoding = pins.size("prefill", "batch"), pins.size("decode", "batch")
+    loads = candidates.DECODE_LOADS if decoding is None else np.array([float(decoding)])
+    prefill = [
+        worker
+        for step in _able(problem, "prefill", steps)
+        for worker in disaggregated.prefill_workers(step, workload, batch)
+    ]
+    return prefill, [disaggregated.decode_worker(step, workload, loads) for step in _able(problem, "decode", steps)]
 
 
-def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes) -> Infeasible:
+def _able(problem: Problem, role: Role, steps: list[Step]) -> list[Step]:
+    """Steps of workers that the pins allow in *role*."""
+    return [step for step in steps if problem.pins.splits(role, step.shape.parallel)]
+
+
+def _check_pins(problem: Problem, prices: Prices, dtypes: Dtypes) -> None:
+    """Nothing can run: is that because of the pins? Raises InvalidWorkload if so."""
+    if not problem.pins or problem.vacancy is not None:
+        return
+    steps = _steps(replace(problem, pins=FREE), prices, dtypes, pipelines=False)
+    if steps:
+        splits = ", ".join(sorted({str(step.shape.parallel) for step in steps}))
+        allowed = f"something that {problem.backend} can run on {problem.gpus} GPUs (workers: {splits})"
+        raise InvalidWorkload("pin", str(problem.pins), allowed)
+
+
+def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes, experience: Experience | None) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
     shapes = _shapes(problem, dtypes, pipelines=True)
     needs = [(memory.needed_capacity(shape, problem.workload), shape.parallel.gpus) for shape in shapes]
     holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:
-        return _refusal(problem, prices, dtypes, Infeasible(rejections={"load": len(holding)}, binding="load"))
+        unable = Infeasible(rejections={"load": len(holding)}, binding="load")
+        return _refusal(problem, prices, dtypes, unable, experience)
     smallest = min((need * gpus for need, gpus in needs), default=None)
     report = Infeasible(rejections={"memory": len(shapes)}, binding="memory", needed_bytes=smallest)
-    return _refusal(problem, prices, dtypes, report)
+    return _refusal(problem, prices, dtypes, report, experience)
 
 
-def _refusal(problem: Problem, prices: Prices, dtypes: Dtypes, report: Infeasible) -> Infeasible:
+def _refusal(
+    problem: Problem, prices: Prices, dtypes: Dtypes, report: Infeasible, experience: Experience | None
+) -> Infeasible:
     """The report with the smallest GPU budget that would do, if one up to eight times as large does."""
     budgets = [gpus for gpus in (2**n for n in range(10)) if problem.gpus < gpus <= min(8 * problem.gpus, _MOST_GPUS)]
     for gpus in budgets:
         larger = replace(problem, gpus=gpus)
         groups = _groups(larger, prices, dtypes)
-        field = choice.survey(larger, groups) if groups else None
+        field = choice.survey(larger, groups, experience) if groups else None
         if field is None or not len(order := choice.ranked(larger, field)):
             continue
         best = field.build(int(order[field.columns["gpus"][order].argmin()]))

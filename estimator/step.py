@@ -5,11 +5,12 @@ is a handful of piecewise linear curves, evaluated for all loads at once.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 
 from estimator.curves import Line, Part, total
-from estimator.estimates import OpTime
+from estimator.estimates import DOUBTFUL, DOUBTFUL_SHARE, OpTime
 from estimator.layers.model import operations
 from estimator.layers.parts import Phase
 from estimator.ops import Array, MemoryOp, Placed
@@ -22,6 +23,8 @@ BATCH_KNOTS = np.unique(np.concatenate([np.arange(1, 33), 2.0 ** np.arange(5, 13
 PROMPT_KNOTS = np.concatenate([[1.0], 2.0 ** np.arange(1, 15)])
 _CONTEXT_POINTS = 8
 """Lengths at which a growing context is sampled; attention is linear between measured lengths."""
+_USUAL_BATCH = 16.0
+"""Sequences at which a worker's evidence is weighed before its load is known."""
 _PHASES: tuple[Phase, ...] = ("prefill", "decode")
 _DRAFT_SECONDS = 0.3e-3
 """Host time per drafted token: sampling and its bookkeeping (assumption, always shown in the breakdown)."""
@@ -79,6 +82,15 @@ class Step:
         at |= {"decode": sequences, "context": prompts}
         rows = [part.at(phase, max(at[part.role], 1.0)) for part in self._parts[phase] if at[part.role] > 0]
         return tuple(row for row in rows if row.seconds > 0)
+
+    @cached_property
+    def doubtful(self) -> bool:
+        """Whether too much of a request's time rests on nothing measured: its prompt alone, then a usual batch."""
+        workload = self._workload
+        weighed = [(part, 1.0) for part in self.breakdown("prefill", float(workload.new_tokens), 0.0)]
+        weighed += [(part, workload.iterations) for part in self.breakdown("decode", 0.0, _USUAL_BATCH)]
+        doubt = sum(part.seconds * weight for part, weight in weighed if part.provenance in DOUBTFUL)
+        return doubt > DOUBTFUL_SHARE * sum(part.seconds * weight for part, weight in weighed)
 
     def _sum(self, phase: Phase, role: str, beside: str = "") -> Line:
         return total(part.line for part in self._parts[phase] if (part.role, part.beside) == (role, beside))

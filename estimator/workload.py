@@ -63,14 +63,18 @@ class Workload:
 class Targets:
     """The service-level agreement, seconds; None means: not asked for.
 
-    ttft: time to first token; itl: time between output tokens; e2e: whole request latency.
+    ttft: time to first token; itl: time between output tokens; e2e: whole request latency; confidence: the least
+    probability that all of them are kept, 0 to take predictions at their word.
     """
 
     ttft: float | None = None
     itl: float | None = None
     e2e: float | None = None
+    confidence: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.confidence < 1:
+            raise InvalidWorkload("confidence", self.confidence, "a probability of at least 0 and below 1")
         for name, value in (("ttft", self.ttft), ("itl", self.itl), ("e2eLatency", self.e2e)):
             if value is not None and not value > 0:
                 raise InvalidWorkload(name, value, "positive")

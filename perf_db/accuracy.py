@@ -1,7 +1,8 @@
 """How far predictions were from measured runs, as stored: errors by group, and the intervals learned from them."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from perf_db.errors import BrokenPack
 
 FILE = "accuracy.json"
+_PAIR = re.compile(r"\[\s+([^\s,\[\]{}]+),\s+([^\s,\[\]{}]+)\s+\]")
+"""Two numbers in a list of their own, which read best side by side."""
 Errors = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Group -> metric -> n, mean, median, p90, bias as shares of the measured value, intervals of mean and median."""
 
@@ -40,7 +43,9 @@ class Accuracy:
 
     source, sha256: the measured runs, in words and as a file; date: when, as told; measurements: data_version of the
     packs; counts: rows by what became of them; bands: engine -> metric (itl, ttft, throughput) -> Band; doubtful:
-    metric -> how much wider where a prediction rests on too much that is not measured; errors: grouping -> Errors.
+    metric -> how much wider where a prediction rests on too much that is not measured; errors: grouping -> Errors;
+    regret: engine, or "all" -> what choosing by predictions loses, shares of output; joint: engine -> logarithms of
+    measured over predicted, (itl, ttft) of runs spread over all there were, stretched to the ends of the bands.
     """
 
     source: str
@@ -52,6 +57,8 @@ class Accuracy:
     bands: Mapping[str, Mapping[str, Band]]
     doubtful: Mapping[str, float]
     errors: Mapping[str, Errors]
+    regret: Mapping[str, Mapping[str, Any]]
+    joint: Mapping[str, Sequence[tuple[float, float]]]
 
     def band(self, backend: str, metric: str, *, doubtful: bool) -> Band | None:
         """The interval of *metric* on that engine; None where too little was measured to know."""
@@ -77,7 +84,8 @@ def read(root: Path) -> Accuracy | None:
 
 def text(accuracy: Accuracy) -> str:
     """The file that read() understands; shares to four digits, which is more than is known."""
-    return json.dumps(_rounded(asdict(accuracy)), indent=1, ensure_ascii=False) + "\n"
+    spread = json.dumps(_rounded(asdict(accuracy)), indent=1, ensure_ascii=False)
+    return _PAIR.sub(r"[\1, \2]", spread) + "\n"
 
 
 def _rounded(value: object) -> object:

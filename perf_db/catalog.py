@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from perf_db import accuracy
+from perf_db.accuracy import Accuracy
 from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem
 from perf_db.pack import Pack, PackName
 
@@ -101,9 +103,23 @@ class Catalog:
 
     @cached_property
     def data_version(self) -> str:
-        """Twelve hex digits that change when any pack or fact changes."""
+        """Twelve hex digits that change when any pack, fact or calibration changes: all that a plan can depend on."""
+        learned = self.root / accuracy.FILE
+        return self._digest([learned] if learned.exists() else [])
+
+    @cached_property
+    def measurements(self) -> str:
+        """The same without the calibration: what predictions depend on."""
+        return self._digest([])
+
+    @cached_property
+    def accuracy(self) -> Accuracy | None:
+        """How far predictions were from measured runs; None where nobody looked. Raises BrokenPack."""
+        return accuracy.read(self.root)
+
+    def _digest(self, more: Iterable[Path]) -> str:
         digest = sha256()
-        for path in [self.root / "systems.json", *(name.path(self.root) for name in self._names)]:
+        for path in [self.root / "systems.json", *(name.path(self.root) for name in self._names), *more]:
             digest.update(path.relative_to(self.root).as_posix().encode())
             digest.update(sha256(path.read_bytes()).digest())
         return digest.hexdigest()[:12]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import inf
 
-from estimator import search
+from estimator import advising, search
 from estimator.errors import EstimatorError, NoFeasibleCandidate
 from estimator.estimates import Estimate, Infeasible, Outcome, Relaxation
 from estimator.problem import Problem
@@ -15,11 +15,12 @@ from perf_db.catalog import Catalog
 _GROWING = frozenset({"ttft", "itl", "e2eLatency", "totalGpus"})
 
 
-def ask(problems: Sequence[Problem], catalog: Catalog) -> Outcome:
+def ask(problems: Sequence[Problem], catalog: Catalog, *, advise: bool = False) -> Outcome:
     """The best answer to *problems* (one per engine, otherwise equal; at least one).
 
     Raises NoFeasibleCandidate with a merged report when no engine has a plan. An engine that cannot be priced is
-    left out with a note; when that is all of them, the first one's error is raised.
+    left out with a note; when that is all of them, the first one's error is raised. advise: also look for lighter
+    loads that would do, which takes as long as a few searches more.
     """
     outcomes: list[Outcome] = []
     reports: list[Infeasible] = []
@@ -28,7 +29,7 @@ def ask(problems: Sequence[Problem], catalog: Catalog) -> Outcome:
         try:
             outcomes.append(search.search(problem, catalog))
         except NoFeasibleCandidate as refusal:
-            reports.append(refusal.report)
+            reports.append(advising.advised(problem, refusal.report, catalog) if advise else refusal.report)
         except EstimatorError as failure:
             failures.append(failure)
     if outcomes:

@@ -1,6 +1,7 @@
 """One line that says why nothing fits, with numbers and with what would; the same in a status and on a terminal."""
 
 from collections.abc import Iterator
+from math import floor
 
 from dgdr_operator.request import DeploymentRequest
 from dgdr_operator.units import GIBIBYTE, MILLISECOND
@@ -38,9 +39,11 @@ def _asked(request: DeploymentRequest) -> str:
         for name, value in (("ttft", targets.ttft), ("itl", targets.itl), ("e2eLatency", targets.e2e))
         if value is not None
     ]
+    words += [f"confidence>={targets.confidence:g}"] if targets.confidence else []
     words += [f"isl={workload.isl}", f"osl={workload.osl}"]
     words += [] if workload.concurrency is None else [f"concurrency={workload.concurrency:g}"]
     words += [] if workload.request_rate is None else [f"requestRate={workload.request_rate:g}"]
+    words += [f"pin={request.policy.pins}"] if request.policy.pins else []
     return " ".join(words)
 
 
@@ -68,6 +71,8 @@ def _way(relaxation: Relaxation) -> str:
         return f"{relaxation.knob}{sign}{relaxation.value:.0f}"
     if relaxation.knob in _MILLISECONDS:
         return f"{relaxation.knob}{sign}{_up(relaxation.value / MILLISECOND)}ms"
+    if relaxation.knob == "confidence":
+        return f"confidence<={floor(1e3 * relaxation.value) / 1e3:g}"
     return f"{relaxation.knob}{sign}{_three(relaxation.value)}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from estimator.pins import FREE, Pins
 from estimator.workload import Targets, Workload
 
 OWN = "dgdr-operator.io"
@@ -80,21 +81,28 @@ class Overrides:
     """What the user adds to what we generate.
 
     graph: a partial DynamoGraphDeployment, merged at the end (its metadata names and labels the result);
-    tolerations: added to every pod.
+    tolerations: added to every pod; planner: orders for the platform's planner, None for no planner.
     """
 
     graph: Mapping[str, Any] | None = None
     tolerations: tuple[Mapping[str, Any], ...] = ()
     trust_remote_code: bool = False
+    planner: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What to do with the answer: create the graph or stop at Ready, how wide to search, what breaks a tie."""
+    """What to do with the answer, how wide to search, and what breaks a tie.
+
+    auto_apply: create the graph, or stop at Ready; pins: what the answer must be like; balanced: busy experts have
+    copies (EPLB).
+    """
 
     auto_apply: bool = True
     search_strategy: Literal["rapid", "thorough"] = "rapid"
     objective: Objective = "throughput"
+    pins: Pins = FREE
+    balanced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

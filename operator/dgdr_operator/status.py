@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from dgdr_operator.planned import Planned
+
 MESSAGE_LIMIT = 1024
 """Characters of a condition's message; the API allows 32,768, people read less."""
 
@@ -83,21 +85,13 @@ class Verdict:
         return replace(self, conditions=(*others, condition))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What a status says about a plan: its graph, one sentence of numbers, and the verdict on its fabric."""
-
-    graph: Mapping[str, Any]
-    summary: str
-    fabric: tuple[bool, str, str]
-
-    @property
-    def name(self) -> str:
-        """The graph's name."""
-        return str(self.graph["metadata"]["name"])
-
-
 VALID = Condition(Type.VALIDATION, "True", "ValidationPassed", "the request is valid")
+
+
+def waiting(message: str) -> Verdict:
+    """Nobody has begun to plan."""
+    idle = Condition(Type.PROFILING, "False", "Initializing", message)
+    return Verdict(phase=Phase.PENDING, conditions=(VALID, idle))
 
 
 def profiling(step: str, message: str, *, graph: str | None = None) -> Verdict:
@@ -162,10 +156,14 @@ def _of_plan(plan: Planned) -> tuple[Condition, ...]:
     return (
         VALID,
         Condition(Type.PROFILING, "True", "ProfilingCompleted", plan.summary),
-        Condition(Type.SPEC_GENERATED, "True", "SpecGenerated", f"graph {plan.name} is generated"),
+        Condition(Type.SPEC_GENERATED, "True", "SpecGenerated", f"graph {plan.name} is generated{_called(plan)}"),
         Condition(Type.FEASIBLE, "True", "WithinSLA", plan.summary),
         Condition(Type.FABRIC_READY, "True" if good else "False", reason, message),
     )
+
+
+def _called(plan: Planned) -> str:
+    return f", plan {plan.hash}" if plan.hash else ""
 
 
 BLAME = (
@@ -231,6 +229,17 @@ def render(verdict: Verdict, *, generation: int, previous: Mapping[str, Any] | N
         wanted, available = verdict.replicas
         written["deploymentInfo"] = {"replicas": wanted, "availableReplicas": available}
     return written
+
+
+def amended(live: Mapping[str, Any], condition: Condition, *, now: str) -> dict[str, Any]:
+    """The status *live* with *condition* in the place of any other of its type, and nothing else changed."""
+    known = {one["type"]: one for one in owned_conditions(live)}
+    generation = int(live.get("observedGeneration") or 0)
+    known[condition.type.value] = _written(condition, generation, known.get(condition.type.value), now)
+    written = {name: live[name] for name in FIELDS if name in live}
+    written["conditions"] = sorted(known.values(), key=lambda one: list(Type).index(one["type"]))
+    selected = (live.get("profilingResults") or {}).get("selectedConfig")
+    return {**written, **({"profilingResults": {"selectedConfig": selected}} if selected is not None else {})}
 
 
 def _written(condition: Condition, generation: int, before: Mapping[str, Any] | None, now: str) -> dict[str, Any]:

@@ -14,14 +14,17 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
 from dgdr_operator.controller.life import Life, Scope
 from dgdr_operator.settings import Settings
-from tests.cluster.apiserver import ApiServer
 from tests.cluster.user import User
+from tests.fakes.definitions import own_definitions
+from tests.fakes.server import ApiServer
 
 
 @pytest.fixture
 async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
     """The API server, with KUBECONFIG pointing to it."""
     running = ApiServer()
+    for definition in own_definitions():
+        running.served.define(definition)
     await running.start()
     config = {
         "apiVersion": "v1",

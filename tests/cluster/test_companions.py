@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from dgdr_operator.controller.life import Life
-from tests.cluster.apiserver import GRAPHS, ApiServer
-from tests.cluster.store import Name, Object
-from tests.cluster.user import NAMESPACE, User
+from tests.cluster.user import GRAPHS, NAMESPACE, User
+from tests.fakes.asked import Name, Object
+from tests.fakes.server import ApiServer
 
 CONFIG_MAPS = "configmaps"
 
 
 def engine_files(server: ApiServer) -> dict[Name, Object]:
-    """The ConfigMaps of the user's namespace."""
-    return {name: body for name, body in server.store.objects[CONFIG_MAPS].items() if name[0] == NAMESPACE}
+    """The ConfigMaps with engine files in the user's namespace."""
+    held = server.store.objects[CONFIG_MAPS].items()
+    return {name: body for name, body in held if name[0] == NAMESPACE and "-engine-" in name[1]}
 
 
 async def asked(user: User) -> None:
@@ -27,7 +28,7 @@ async def asked(user: User) -> None:
 async def test_engine_files_are_there_before_the_graph_that_mounts_them(user: User, server: ApiServer) -> None:
     await asked(user)
 
-    written = [one.resource for one in server.writes if one.resource in {CONFIG_MAPS, GRAPHS}]
+    written = [one.resource for one in server.writes if one.resource == GRAPHS or "-engine-" in one.name]
     assert written == [CONFIG_MAPS, GRAPHS, CONFIG_MAPS]
     graph = user.graph("chat-dgd")
     assert graph is not None

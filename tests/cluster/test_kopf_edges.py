@@ -9,8 +9,9 @@ import pytest
 
 from dgdr_operator.controller.doorbell import ForeverWithJitter, settings
 from dgdr_operator.controller.life import Life
-from tests.cluster.apiserver import REQUESTS, ApiServer, Asked, Fault
-from tests.cluster.user import User
+from tests.cluster.user import REQUESTS, User
+from tests.fakes.asked import Asked, Fault
+from tests.fakes.server import ApiServer
 
 
 def watches_requests(asked: Asked) -> bool:

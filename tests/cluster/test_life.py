@@ -9,8 +9,9 @@ import pytest
 
 from dgdr_operator.controller.cluster import Cluster, Kind
 from dgdr_operator.controller.life import Life
-from tests.cluster.apiserver import GRAPHS, REQUESTS, ApiServer, Asked, Fault
-from tests.cluster.user import User
+from tests.cluster.user import GRAPHS, REQUESTS, User
+from tests.fakes.asked import Asked, Fault
+from tests.fakes.server import ApiServer
 
 KIND = Kind(group="nvidia.com", version="v1beta1", plural=REQUESTS)
 
@@ -141,7 +142,7 @@ async def test_a_missing_right_is_named(user: User, server: ApiServer) -> None:
 @pytest.mark.usefixtures("controller")
 async def test_the_name_of_anothers_graph_is_not_taken_over(user: User, server: ApiServer) -> None:
     theirs = {"metadata": {"name": "chat-dgd", "namespace": "team"}, "spec": {"backendFramework": "vllm"}}
-    await server.store.put(GRAPHS, {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeployment", **theirs})
+    await server.put(GRAPHS, {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeployment", **theirs})
 
     await user.ask("chat")
     await user.wait_phase("chat", "Failed")
@@ -153,7 +154,7 @@ async def test_the_name_of_anothers_graph_is_not_taken_over(user: User, server: 
 
 
 async def test_lists_longer_than_a_page_are_read_to_the_end(user: User, server: ApiServer, cluster: Cluster) -> None:
-    server.page = 2
+    server.reads.page = 2
     for number in range(5):
         await user.ask(f"r{number}")
 

@@ -9,8 +9,9 @@ import yaml
 
 from dgdr_operator.controller.cluster import Cluster
 from dgdr_operator.controller.discovery import Discovery
-from tests.cluster.apiserver import ApiServer, Fault
 from tests.cluster.user import User
+from tests.fakes.asked import Fault
+from tests.fakes.server import ApiServer
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def nodes(root: Path) -> list[dict[str, object]]:
 async def test_a_change_of_the_nodes_is_told_once(
     server: ApiServer, cluster: Cluster, nodes: list[dict[str, object]]
 ) -> None:
-    server.page = 1
+    server.reads.page = 1
     told: list[str] = []
-    discovery = Discovery(cluster, lambda: told.append(discovery.inventory.hash if discovery.inventory else ""))
+    discovery = Discovery(cluster, lambda _: told.append(discovery.inventory.hash if discovery.inventory else ""))
 
     await discovery.look()
     for node in nodes:
@@ -42,7 +43,7 @@ async def test_a_change_of_the_nodes_is_told_once(
 async def test_without_the_right_to_list_nodes_there_is_no_inventory(server: ApiServer, cluster: Cluster) -> None:
     sentence = 'User "x" cannot list resource "nodes" in API group "" at the cluster scope'
     server.fault = lambda asked: Fault(status=403, message=sentence) if asked.resource == "nodes" else None
-    discovery = Discovery(cluster, lambda: None)
+    discovery = Discovery(cluster, lambda _: None)
 
     await discovery.look()
 

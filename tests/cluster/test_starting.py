@@ -15,8 +15,9 @@ from aiohttp import ClientError, ClientSession
 
 from dgdr_operator.controller.run import Controller, Options
 from dgdr_operator.settings import Settings
-from tests.cluster.apiserver import ApiServer
 from tests.cluster.user import User
+from tests.fakes.definitions import own_definitions
+from tests.fakes.server import ApiServer
 
 
 def free_port() -> int:
@@ -79,10 +80,13 @@ async def test_a_replica_is_alive_then_ready_and_counts_what_it_does(user: User)
 
 
 async def test_a_cluster_without_the_kinds_is_waited_for(server: ApiServer, user: User) -> None:
-    server.versions = []
+    definitions = own_definitions()
+    for definition in definitions:
+        server.served.withdraw(definition)
     async with started() as probe:
         said = await probe.wait("readyz", 503)
-        server.versions = ["v1beta1"]
+        for definition in definitions:
+            server.served.define(definition)
         await probe.wait("readyz", 200)
         await user.ask("chat")
         await user.wait(lambda: user.graph("chat-dgd"), "the graph")

@@ -7,9 +7,11 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.cluster.apiserver import GRAPHS, REQUESTS, ApiServer
-from tests.cluster.store import Object
+from tests.fakes.asked import Object
+from tests.fakes.server import ApiServer
 
+GRAPHS = "dynamographdeployments"
+REQUESTS = "dynamographdeploymentrequests"
 NAMESPACE = "team"
 PATIENCE = 40.0
 """Seconds until a test gives up; a healthy run needs one."""
@@ -32,7 +34,7 @@ class User:
             "metadata": {**before["metadata"], "name": name, "namespace": NAMESPACE},
             "spec": {"model": "Qwen/Qwen3-32B-FP8", "backend": "vllm", "hardware": hardware, **spec},
         }
-        await self._server.store.put(REQUESTS, body)
+        await self._server.put(REQUESTS, body)
 
     def request(self, name: str) -> Object:
         """The request."""
@@ -55,7 +57,7 @@ class User:
         """Changes a copy of the graph and writes it."""
         body = copy.deepcopy(self.graph(name) or {})
         change(body)
-        await self._server.store.put(GRAPHS, body)
+        await self._server.put(GRAPHS, body)
 
     async def delete_graph(self, name: str, *, silently: bool = False) -> None:
         """Deletes the graph; *silently*: no watch says so."""
@@ -65,7 +67,7 @@ class User:
         """Writes the graph's status, as the Dynamo operator does."""
         body = copy.deepcopy(self.graph(name) or {})
         body["status"] = {"state": state, "observedGeneration": body["metadata"]["generation"]}
-        await self._server.store.put(GRAPHS, body)
+        await self._server.put(GRAPHS, body)
 
     async def wait(self, look: Callable[[], object], what: str) -> None:
         """Until *look* answers something true; AssertionError otherwise."""

@@ -77,6 +77,18 @@ def test_the_saved_choice_is_the_plan_of_its_graph(save: Callable[..., Path]) ->
         assert (choice["mode"], choice["backend"]) == (path.parts[-3], request["spec"]["backend"])
 
 
+@pytest.mark.parametrize("backend", ["vllm", "sglang", "trtllm"])
+def test_every_saved_plan_is_reproduced_from_its_request(backend: str, dgdr: Run, tmp_path: Path) -> None:
+    asked = [word if word != "1" else "3" for word in QUESTION]
+    dgdr(*asked, "--backend", backend, "--save-dir", str(tmp_path))
+    saved = sorted(tmp_path.glob("*/top*"))
+
+    planned = [dgdr("plan", "-f", str(folder / "plan.yaml")).out for folder in saved]
+
+    assert len(saved) > 3
+    assert planned == [(folder / "k8s_deploy.yaml").read_text(encoding="utf-8") for folder in saved]
+
+
 def test_a_changed_argument_is_in_every_file_and_said(save: Callable[..., Path]) -> None:
     folder = save("vllm", "--set", "workers.decode.max_num_seqs=2048")
 

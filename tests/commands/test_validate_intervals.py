@@ -105,3 +105,25 @@ def test_a_broken_store_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(BrokenPack, match=accuracy.FILE):
         accuracy.read(tmp_path)
+
+
+def test_the_summary_for_programs_holds_coverage_errors_intervals_and_regret(dgdr: Run, runs: Path) -> None:
+    found = json.loads(dgdr("validate", "--measurements", str(runs), "--summary", "json").out)
+
+    assert found["coverage"] == {"rows": 9, "predicted": 9, "left_out": {}, "defects": {}}
+    assert found["errors"]["all"]["all rows"]["itl"]["n"] == 9
+    assert set(found["inside_90"]["vllm"]) == {"itl", "ttft", "throughput"}
+    assert found["regret"] == {}
+
+
+def test_what_choosing_by_predictions_loses_is_printed(dgdr: Run, runs: Path) -> None:
+    with runs.open("a") as file:
+        file.writelines(f"vllm,0.12.0,{MODELS[0]},h200_sxm,1000,100,{load},4,60,{6 + load / 8},\n" for load in LOADS)
+
+    ended = dgdr("validate", "--measurements", str(runs))
+    found = json.loads(dgdr("validate", "--measurements", str(runs), "--summary", "json").out)["regret"]
+
+    assert "Output lost by trusting predictions" in ended.out
+    assert found["all"]["groups"] == 1
+    assert found["all"]["configurations"] == 2
+    assert 0 <= found["all"]["mean"] <= 1

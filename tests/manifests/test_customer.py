@@ -1,5 +1,8 @@
 """The customer's two graphs come out field by field; whatever is added is named here."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_operator import journey, spec
 from dgdr_operator.manifest import graph
-from dgdr_operator.settings import Settings
 from estimator.estimates import Estimate
-from perf_db.catalog import Catalog
 from tests.manifests import plans
 
 HERE = Path(__file__).parent / "customer"
@@ -59,46 +59,34 @@ def test_ours_adds_only_what_is_named(pair: tuple[dict[str, Any], dict[str, Any]
     assert {path for path in added if not _is_expected(path)} == set()
 
 
-SIZES = {"--tensor-parallel-size", "--pipeline-parallel-size", "--max-num-batched-tokens", "--max-num-seqs"}
-"""What a plan decides; the customer's sizes are another planner's."""
+PINNED = {"aggregated": "07-pinned-aggregated.yaml", "disaggregated": "08-pinned-disaggregated.yaml"}
+"""The examples that ask for what the customer runs."""
 
 
-@pytest.mark.parametrize("mode", ["aggregated", "disaggregated"])
-def test_a_plan_of_the_customers_request_differs_in_sizes_only(mode: str) -> None:
+@pytest.mark.parametrize("mode", PINNED)
+def test_a_request_reproduces_what_the_customer_runs(mode: str, root: Path) -> None:
     theirs = yaml.safe_load((HERE / f"{mode}.yaml").read_text(encoding="utf-8"))
-    ours = journey.plan(spec.read(_asked(mode)), None, Catalog(), Settings()).graph
+    ours = yaml.safe_load(_planned(root, root / "examples" / PINNED[mode]))
 
-    wanted, planned = (dict(_fields(graph)) for graph in (theirs, ours))
-    different = {path for path, value in wanted.items() if planned.get(path) != value}
-    added = {path for path in planned if path not in wanted and not _is_expected(path)}
+    wanted, written = (dict(_fields(graph)) for graph in (theirs, ours))
 
-    assert wanted.keys() <= planned.keys()
-    assert {path for path in different if not _is_size(path)} == set()
-    assert added == set()
-
-
-def _asked(mode: str) -> dict[str, Any]:
-    """What the customer asked for, as a request."""
-    name = {"aggregated": "dynamo-agg", "disaggregated": "dynamo-disagg"}[mode]
-    graph_named = {"apiVersion": "nvidia.com/v1alpha1", "kind": "DynamoGraphDeployment", "metadata": {"name": name}}
-    own = {"dgd-api": "v1alpha1", "fabric": "ib=rdma/ib" if mode == "disaggregated" else "none"}
-    return {
-        "metadata": {"name": "qwen32b", "annotations": {f"dgdr-operator.io/{key}": own[key] for key in own}},
-        "spec": {
-            "model": plans.MODEL,
-            "backend": "vllm",
-            "image": f"{plans.IMAGES}/dynamo-frontend:0.8.0",
-            "hardware": {"gpuSku": "h200_sxm", "totalGpus": 8, "numGpusPerNode": 8},
-            "workload": {"isl": 4000, "osl": 500},
-            "sla": {"ttft": 600, "itl": 16.67},
-            "modelCache": {"pvcName": "model-cache", "pvcMountPath": "/opt/models"},
-            "overrides": {"dgd": graph_named},
-        },
+    assert {path: written.get(path) for path in wanted} == wanted
+    assert {path for path in written if path not in wanted and not _is_expected(path)} == set()
+    assert {key: value for key, value in ours["spec"].items() if key != "services"} == {
+        key: value for key, value in theirs["spec"].items() if key != "services"
     }
 
 
-def _is_size(path: tuple[str, ...]) -> bool:
-    return path[1:] == ("replicas",) or path[1] == "resources" or (path[1] == "args" and path[2] in SIZES)
+def _planned(root: Path, request: Path) -> str:
+    """What `dgdr plan` prints for *request*."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dgdr_operator.cli.main", "plan", "-f", str(request)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "operator"), str(root)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def _is_expected(path: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dgdr_operator.controller.answers import Refused
 from dgdr_operator.controller.estimation import Job
-from dgdr_operator.status import Planned
+from dgdr_operator.planned import Planned
 from tests.reconciling import worlds
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgdr_operator.controller.covers import covers, differences, quantity
+from dgdr_operator.controller.covers import covers, differences, quantity, yielding
 from tests.reconciling import worlds
 
 Json = Any
@@ -99,3 +99,33 @@ def test_comparing_never_raises_and_changes_nothing(live: Json, desired: Json) -
     covers(live, desired)
 
     assert (live, desired) == before
+
+
+def _scaled(adapter: object, replicas: int) -> Json:
+    """A graph whose workers have a scaling adapter."""
+    written = worlds.graph()
+    written["spec"]["components"][1] |= {"replicas": replicas, "scalingAdapter": adapter}
+    return written
+
+
+def test_replicas_that_an_adapter_counts_are_neither_compared_nor_changed() -> None:
+    live, desired = _scaled({}, 7), _scaled({}, 2)
+
+    assert covers(live, desired)
+    assert yielding(desired, live) == live
+
+
+def test_replicas_are_ours_where_the_adapter_is_switched_off_or_the_graph_is_new() -> None:
+    live, desired = _scaled({"enabled": False}, 7), _scaled({"enabled": False}, 2)
+
+    assert list(differences(live, desired)) == ["spec.components[worker].replicas"]
+    assert yielding(desired, live) == desired
+    assert yielding(_scaled({}, 2), None) == _scaled({}, 2)
+
+
+def test_replicas_of_the_older_version_are_yielded_too() -> None:
+    desired = {"spec": {"services": {"Worker": {"replicas": 2, "scalingAdapter": {"enabled": True}}}}}
+    live = {"spec": {"services": {"Worker": {"replicas": 5, "scalingAdapter": {"enabled": True}}}}}
+
+    assert covers(live, desired)
+    assert yielding(desired, live) == live

@@ -6,8 +6,8 @@ import pytest
 
 from dgdr_operator.controller import recall
 from dgdr_operator.controller.answers import Refused, Working
-from dgdr_operator.controller.world import DRIFT, Announce, ApplyGraph, ApplyStatus, LookAgain, Trouble
-from dgdr_operator.status import Planned
+from dgdr_operator.controller.world import DRIFT, Announce, ApplyGraph, ApplyRecord, ApplyStatus, LookAgain, Trouble
+from dgdr_operator.planned import Planned
 from tests.reconciling import worlds
 from tests.reconciling.worlds import GRAPH, Model, graph, planned
 
@@ -35,8 +35,9 @@ def served(model: Model, plan: Planned) -> Model:
 
 
 def test_the_name_and_the_plan_are_recorded_before_the_graph_is_made(model: Model, plan: Planned) -> None:
-    first, *others = (action for action in model.decide(plan) if not isinstance(action, Announce))
+    report, first, *others = (action for action in model.decide(plan) if not isinstance(action, Announce))
 
+    assert report == ApplyRecord(plan=plan)
     assert isinstance(first, ApplyStatus)
     assert first.status["dgdName"] == GRAPH
     assert first.status["profilingResults"]["selectedConfig"] == plan.graph

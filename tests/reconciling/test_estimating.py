@@ -12,8 +12,8 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation, Job, Slot
 from dgdr_operator.controller.recall import REQUEST_HASH, request_hash
 from dgdr_operator.controller.workqueue import Key
+from dgdr_operator.planned import Planned
 from dgdr_operator.settings import Settings
-from dgdr_operator.status import Planned
 from tests.reconciling import errands, worlds
 
 KEY: Key = (worlds.NAMESPACE, worlds.NAME)

@@ -9,7 +9,7 @@ import pytest
 from dgdr_operator.controller import recall
 from dgdr_operator.controller.answers import Refused
 from dgdr_operator.controller.world import DRIFT
-from dgdr_operator.status import Planned
+from dgdr_operator.planned import Planned
 from tests.reconciling.worlds import Model, Object, graph, planned
 
 Change = Callable[[Object], object]

@@ -7,10 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgdr_operator.controller import decide, recall
+from dgdr_operator.controller import decide, handover, recall, review
 from dgdr_operator.controller.answers import Answer
-from dgdr_operator.controller.world import Action, Announce, ApplyGraph, ApplyStatus, LookAgain, Trouble, World
-from dgdr_operator.status import Planned
+from dgdr_operator.controller.world import (
+    Action,
+    Announce,
+    ApplyGraph,
+    ApplyRecord,
+    ApplyStatus,
+    DeleteGraph,
+    LookAgain,
+    Trouble,
+    World,
+)
+from dgdr_operator.planned import Planned
 
 Object = dict[str, Any]
 
@@ -66,10 +76,24 @@ class Model:
     """What stands in the cluster, and the rules of the API server that matter here."""
 
     request: Object = field(default_factory=request)
-    graph: Object | None = None
+    standing: dict[str, Object] = field(default_factory=dict)
     trouble: Trouble | None = None
+    pending: Planned | None = None
+    room: int | None = None
+    held: tuple[str, str] | None = None
+    records: list[ApplyRecord] = field(default_factory=list)
     told: list[Announce] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
+
+    @property
+    def graph(self) -> Object | None:
+        """The graph of the status, or the only one that stands."""
+        named = self.standing.get(self.status.get("dgdName") or GRAPH)
+        return named or next(iter(self.standing.values()), None)
+
+    @graph.setter
+    def graph(self, body: Object | None) -> None:
+        self.standing = {} if body is None else {body["metadata"]["name"]: body}
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -86,12 +110,27 @@ class Model:
         """One condition of the status."""
         return next(c for c in self.status["conditions"] if c["type"] == kind)
 
+    def world(self, answer: Answer) -> World:
+        """What the controller would find: the graph under its name, or one that is ours; and the one it replaces."""
+        name = decide.graph_name(self.request, answer)
+        recorded = World(request=self.request).recorded_graph
+        leaving = handover.replaced(recorded) if recorded else None
+        named = self.standing.get(name or "")
+        graph = named or handover.newest(g for g in self.standing.values() if g["metadata"]["name"] != leaving)
+        before = handover.replaced(graph) if graph else leaving
+        return World(
+            request=self.request,
+            graph=graph,
+            trouble=self.trouble,
+            old=self.standing.get(before or ""),
+            pending=self.pending,
+            room=self.room,
+            held=self.held,
+        )
+
     def decide(self, answer: Answer) -> list[Action]:
         """What the controller would do now."""
-        live = self.graph
-        if live is not None and live["metadata"]["name"] != decide.graph_name(self.request, answer):
-            live = None
-        return decide.actions(World(request=self.request, graph=live, trouble=self.trouble), answer, NOW)
+        return decide.actions(self.world(answer), answer, NOW)
 
     def perform(self, action: Action) -> None:
         """The effect of one action."""
@@ -101,14 +140,21 @@ class Model:
                 self.phases.append(status["phase"])
             case ApplyGraph(graph=body):
                 self._apply(copy.deepcopy(dict(body)))
+            case ApplyRecord():
+                self.records.append(action)
+            case DeleteGraph(graph=body):
+                del self.standing[body["metadata"]["name"]]
             case Announce():
                 self.told.append(action)
 
     def _apply(self, body: Object) -> None:
-        metadata = (self.graph or {}).get("metadata", {})
-        kept = {"generation": metadata.get("generation", 0) + 1}
-        status = {"status": self.graph["status"]} if self.graph and "status" in self.graph else {}
-        self.graph = {**body, "metadata": {**body["metadata"], **kept}, **status}
+        name = body["metadata"]["name"]
+        before = self.standing.get(name, {})
+        kept: Object = {"generation": before.get("metadata", {}).get("generation", 0) + 1, "uid": f"u-{name}"}
+        if review.goes_along(self.request):
+            kept["ownerReferences"] = [{"uid": self.request["metadata"]["uid"]}]
+        status = {"status": before["status"]} if "status" in before else {}
+        self.standing[name] = {**body, "metadata": {**body["metadata"], **kept}, **status}
 
     def settle(self, answer: Answer, rounds: int = 6) -> int:
         """Decides and acts until nothing is left to do; answers with the number of rounds that took."""

@@ -40,7 +40,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"hardware": {"interconnect": "nvlnk"}}, "spec.hardware.interconnect", "did you mean nvlink?"),
     ({"hardware": {"rdma": "yes"}}, "spec.hardware.rdma", "must be true or false, not 'yes'"),
     ({"searchStrategy": "thorough"}, "spec.searchStrategy", "thorough needs one backend"),
-    ({"features": {"planner": {}}}, "spec.features.planner", "is not supported"),
+    ({"features": {"planner": {"mode": "both"}}}, "spec.features.planner.mode", "must be agg or disagg or prefill"),
+    ({"features": {"planner": True}}, "spec.features.planner", "must be an object"),
     ({"features": {"mocker": {"enabled": "yes"}}}, "spec.features.mocker.enabled", "must be true or false"),
     ({"modelCache": {"pvcModelPath": "qwen"}}, "spec.modelCache.pvcName", "is required with pvcModelPath"),
     ({"modelCache": {"pvcName": "Cache"}}, "spec.modelCache.pvcName", "must be the name of a claim"),
@@ -86,7 +87,7 @@ def test_a_name_that_no_label_can_carry_is_refused(name: Any) -> None:  # noqa: 
         ("drift", True, "must be text in quotes, not true"),
         ("kv-router", "yes", "must be false or true"),
         ("mode", "plugin", "plugin is not supported yet: auto or owner is"),
-        ("deletion-policy", "delete", "delete is not supported yet: keep is"),
+        ("pause", "yes", "must be false or true"),
         ("on-infeasible", "best-effort", "is not supported yet"),
     ],
 )

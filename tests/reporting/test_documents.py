@@ -31,6 +31,12 @@ SHARED = {
     **dict.fromkeys(("ttft_ms", "request_latency_ms", "tokens_per_second", "tokens_per_second_per_gpu"), NUMBER),
     **{name: {"type": ["number", "null"]} for name in ("itl_ms", "tokens_per_second_per_user")},
     **dict.fromkeys(("request_rate", "memory_gib"), NUMBER),
+    "sla_probability": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+    **{
+        f"{name}_{end}": {"type": ["number", "null"]}
+        for name in ("ttft_ms", "itl_ms", "tokens_per_second")
+        for end in ("low", "high")
+    },
     "doubtful": {"type": "boolean"},
     "provenance": {"type": "object", "additionalProperties": NUMBER},
 }

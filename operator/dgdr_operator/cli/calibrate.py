@@ -3,8 +3,8 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from dgdr_operator.cli import forecast, measurements, trial
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
 from dgdr_operator.cli.trial import Records
 from dgdr_operator.report import accuracy as report
-from dgdr_operator.report import accuracy_document, artifacts
+from dgdr_operator.report import accuracy_document, artifacts, regret
 from dgdr_operator.report.accuracy import METRICS, Metric, Pair
 from estimator import intervals
 from estimator.intervals import Residuals
@@ -35,7 +35,9 @@ Nothing in the predictions themselves is fitted: what is learned is how wrong th
 _METHOD = (
     "Quantiles of measured over predicted per engine, over all rows; the tails are cut where leaving out each (model, "
     "system) in turn covers 90 % of rows, and coverage is counted with that choice left out too. Doubtful predictions: "
-    "wider by the ratio of the 90 % quantiles of the logarithms' sizes. Calibrating changes no prediction."
+    "wider by the ratio of the 90 % quantiles of the logarithms' sizes, at the upper end of what it could be over "
+    "other groups. Odds: pairs of both latencies' ratios, stretched to the ends of the intervals. Calibrating changes "
+    "no prediction."
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -86,6 +88,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
     if not pairs:
         raise UsageError(f"{flags.measurements}: no row that can be predicted has a measured time")
     kept = report.possible(pairs)
+    bands = _bands(kept)
     counts = {
         "rows": len(records),
         "predicted": sum(not one.reason for one in found),
@@ -99,10 +102,10 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
         source=flags.source,
         sha256=sha256(flags.measurements.read_bytes()).hexdigest(),
         date=flags.date,
-        measurements=catalog.data_version,
+        measurements=catalog.measurements,
         method=_METHOD,
         counts=counts,
-        bands=_bands(kept),
+        bands=bands,
         doubtful={metric: _widening(kept, metric) for metric in METRICS},
         errors={
             "all": report.shares(
@@ -110,6 +113,8 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
             ),
             **{name: report.shares(report.members(pairs, name)) for name in report.GROUPINGS if name != "all"},
         },
+        regret={name: asdict(found) for name, found in regret.by_engine(pairs).items()},
+        joint={backend: _joint(kept, backend, own) for backend, own in bands.items() if {"itl", "ttft"} <= own.keys()},
     )
 
 
@@ -141,18 +146,30 @@ def _band(pairs: Sequence[Pair], metric: Metric) -> Band | None:
     )
 
 
+def _joint(pairs: Sequence[Pair], backend: str, bands: Mapping[str, Band]) -> list[tuple[float, float]]:
+    """How the two latencies of an engine's runs fell from their predictions, together."""
+    own = [pair for pair in pairs if pair.backend == backend and not pair.doubtful]
+    both = [(pair.itl[1] / pair.itl[0], pair.ttft[1] / pair.ttft[0]) for pair in own if pair.itl and pair.ttft]
+    return intervals.joint(np.log(np.array(both)), (bands["itl"], bands["ttft"]))
+
+
 def _widening(pairs: Sequence[Pair], metric: Metric) -> float:
     """Over all engines, each row's distance counted from the middle of its own engine's sure predictions."""
-    parts: dict[bool, list[float]] = {True: [], False: []}
+    parts: dict[bool, list[Residuals]] = {True: [], False: []}
     for backend in sorted({pair.backend for pair in pairs}):
         own = [pair for pair in pairs if pair.backend == backend]
         sure = report.residuals([pair for pair in own if not pair.doubtful], metric).logs
         middle = float(np.median(sure)) if len(sure) else 0.0
-        for kind, logs in parts.items():
-            rows = report.residuals([pair for pair in own if pair.doubtful == kind], metric).logs
-            logs += [float(one) for one in rows - middle]
-    doubtful, usual = (Residuals(logs=np.array(parts[key]), groups=("",) * len(parts[key])) for key in (True, False))
-    return intervals.widening(doubtful, usual)
+        for kind, found in parts.items():
+            rows = report.residuals([pair for pair in own if pair.doubtful == kind], metric)
+            found.append(replace(rows, logs=rows.logs - middle))
+    return intervals.widening(*(_together(parts[kind]) for kind in (True, False)))
+
+
+def _together(parts: Sequence[Residuals]) -> Residuals:
+    return Residuals(
+        logs=np.concatenate([part.logs for part in parts]), groups=tuple(name for part in parts for name in part.groups)
+    )
 
 
 def _summary(learned: Accuracy) -> str:

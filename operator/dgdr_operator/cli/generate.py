@@ -43,7 +43,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     wishes.add_flags(parser)
     group = parser.add_argument_group("the answer")
     group.add_argument("--save-to", metavar="FILE", type=Path, help="write the manifest there (standard output)")
-    parser.set_defaults(ttft=None, itl=None, request_latency=None, top=1)
+    parser.set_defaults(ttft=None, itl=None, request_latency=None, top=1, pin="")
 
 
 def run(flags: argparse.Namespace) -> int:

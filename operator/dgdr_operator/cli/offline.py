@@ -12,6 +12,7 @@ from dgdr_operator.request import OWN, ApiVersion, Runtime
 from dgdr_operator.settings import Settings
 from estimator.estimates import Estimate, Mode
 from estimator.hardware import System
+from estimator.pins import FREE, Pins
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError
 
@@ -56,15 +57,18 @@ def site(ground: Ground, estimate: Estimate, kv_cache: str) -> Site:
     )
 
 
-def request_body(ground: Ground, estimate: Estimate) -> dict[str, Any]:
-    """The DynamoGraphDeploymentRequest that asks for what the flags asked, answered by *estimate*'s mode and engine."""
+def request_body(ground: Ground, estimate: Estimate, pins: Pins = FREE) -> dict[str, Any]:
+    """The DynamoGraphDeploymentRequest that asks for what the flags asked, answered by *estimate*'s mode and engine.
+
+    pins: what is to be decided of the answer.
+    """
     asked = ground.asked
     name = f"{_name(asked.model.name)}-{_SHORT[estimate.mode]}"
     hardware = {"gpuSku": asked.system, "totalGpus": asked.gpus, "numGpusPerNode": ground.system.node.gpus}
     return {
         "apiVersion": "nvidia.com/v1beta1",
         "kind": "DynamoGraphDeploymentRequest",
-        "metadata": {"name": name} | _annotations(estimate, ground.settings),
+        "metadata": {"name": name} | _annotations(estimate, ground.settings, pins),
         "spec": {
             "model": asked.model.name,
             "backend": estimate.backend,
@@ -113,11 +117,12 @@ def unsaid(asked: Asked) -> str:
     return "".join(f"# {flag}: asked for, but a request cannot say it\n" for flag in lost)
 
 
-def _annotations(estimate: Estimate, settings: Settings) -> dict[str, Any]:
+def _annotations(estimate: Estimate, settings: Settings, pins: Pins) -> dict[str, Any]:
     """Without nodes to look at, a plan that needs RDMA must name its device, unless the settings do."""
-    if estimate.mode == "aggregated" or settings.fabric.resource or settings.fabric.profile != "auto":
-        return {}
-    return {"annotations": {f"{OWN}/fabric": _FABRIC}}
+    known = estimate.mode == "aggregated" or settings.fabric.resource or settings.fabric.profile != "auto"
+    own = {} if known else {f"{OWN}/fabric": _FABRIC}
+    own |= {f"{OWN}/pin": str(pins)} if pins else {}
+    return {"annotations": own} if own else {}
 
 
 def _sla(record: dict[str, Any]) -> dict[str, Any]:

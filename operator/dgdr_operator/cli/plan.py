@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from dgdr_operator import inventory, journey, refusal, settings, spec
-from dgdr_operator.cli import documents, options, shaping, wishes
+from dgdr_operator.cli import documents, options, question, shaping, wishes
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.manifest import releases
 from dgdr_operator.report import figures, yaml_text
-from estimator.errors import NoFeasibleCandidate
+from dgdr_operator.request import DeploymentRequest
+from estimator import pins
+from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Estimate
 from perf_db.catalog import Catalog
 
@@ -39,12 +41,13 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     versions = options.one_of(("v1alpha1", "v1beta1"))
     api = "v1alpha1 or v1beta1 (what the Dynamo release serves)"
     parser.add_argument("--dgd-version", metavar="VERSION", type=versions, help=api)
+    question.add_pin(parser)
     wishes.add_flags(parser)
 
 
 def run(flags: argparse.Namespace) -> int:
     """Plan and print; the exit code says whether there is a plan."""
-    request = spec.read(_request(flags.filename))
+    request = _pinned(spec.read(_request(flags.filename)), flags.pin)
     nodes = None if flags.nodes is None else _inventory(flags.nodes)
     chosen = settings.read(os.environ)
     if flags.dgd_version is not None:
@@ -53,7 +56,7 @@ def run(flags: argparse.Namespace) -> int:
     try:
         plan = journey.plan(request, nodes, Catalog(), shaping.fitting(chosen, wished))
     except NoFeasibleCandidate as refused:
-        completed = inventory.complete(request, nodes)[0]
+        completed = inventory.complete(request, journey.sight(request, nodes, chosen))[0]
         sys.stderr.write(f"{refusal.line(completed, refused.report)}\n")
         return INFEASIBLE
     release = releases.target(request.runtime, chosen.dynamo_version, chosen.registry).release
@@ -63,6 +66,15 @@ def run(flags: argparse.Namespace) -> int:
     notes = (_summary(plan.outcome.choice), plan.fabric.message, *plan.notes, *shaped.notes)
     sys.stderr.writelines(f"# {note}\n" for note in notes)
     return FEASIBLE
+
+
+def _pinned(request: DeploymentRequest, text: str) -> DeploymentRequest:
+    """*request*, its annotation `pin` replaced by *text* if there is one."""
+    try:
+        decided = pins.parse(text) or request.policy.pins
+    except InvalidWorkload as problem:
+        raise UsageError(f"--pin must be {problem.allowed}, not {problem.value}") from None
+    return dataclasses.replace(request, policy=dataclasses.replace(request.policy, pins=decided))
 
 
 def _summary(choice: Estimate) -> str:

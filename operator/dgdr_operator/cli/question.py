@@ -11,7 +11,7 @@ from dgdr_operator.cli.options import MOST_GPUS, MOST_MILLISECONDS, MOST_TOKENS,
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
-from estimator import catalogue, hardware
+from estimator import catalogue, hardware, pins
 from estimator.model import Model
 from estimator.problem import DatabaseMode, Problem
 from estimator.workload import Targets, Workload
@@ -35,6 +35,10 @@ def add_flags(parser: Parser, *, budget: bool = True) -> None:
     add_hardware(parser, budget=budget)
     add_workload(parser)
     _add_targets(parser)
+    if budget:
+        add_pin(parser)
+    else:
+        parser.set_defaults(pin="")
 
 
 def read(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, list[Problem]]:
@@ -69,6 +73,7 @@ def _asked(flags: argparse.Namespace, problem: Problem, packs: list[Resolution])
         workload=problem.workload,
         targets=problem.targets,
         database_mode=problem.database_mode,
+        pins=problem.pins,
         packs=tuple(f"{one.pack.system}/{one.pack.backend} {one.pack.version}" for one in packs),
         notes=tuple(one.note for one in packs if one.note),
     )
@@ -128,6 +133,12 @@ def add_workload(parser: Parser) -> None:
     load.add_argument("--request-rate", metavar="R", type=in_flight, help="requests per second to serve")
 
 
+def add_pin(parser: Parser) -> None:
+    """Add what the user decides of the answer."""
+    decided = "leave only such plans: mode=disagg,prefill.tp=2,prefill.workers=2 (tp, pp, dp, ep, workers, batch)"
+    parser.add_argument("--pin", metavar="NAME=VALUE,...", default="", help=decided)
+
+
 def _add_targets(parser: Parser) -> None:
     defaults = f"without any of the three: --ttft {DEFAULT_TTFT:g} --itl {DEFAULT_ITL:g}"
     group = parser.add_argument_group("the promises, in milliseconds", defaults)
@@ -136,6 +147,8 @@ def _add_targets(parser: Parser) -> None:
     group.add_argument("--itl", "--tpot", metavar="MS", type=time_limit, help="time between output tokens")
     group.add_argument("--request-latency", metavar="MS", type=time_limit, help="time of the whole request")
 
+    sure = "least probability that the targets are kept, learned from measured runs (0: predictions at their word)"
+    group.add_argument("--confidence", metavar="P", type=options.probability, default=0.0, help=sure)
 
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     model = catalogue.load(flags.model)
@@ -154,6 +167,7 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
             acceptance=flags.acceptance,
         ),
         targets=_targets(flags),
+        pins=pins.parse(flags.pin),
         backend_version=_version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
         transfer_bandwidth=_link(settings.read(os.environ)),
@@ -192,7 +206,9 @@ def _targets(flags: argparse.Namespace) -> Targets:
     ttft, itl = flags.ttft, flags.itl
     if flags.request_latency is None:
         ttft, itl = ttft or DEFAULT_TTFT, itl or DEFAULT_ITL
-    return Targets(ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency))
+    return Targets(
+        ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency), confidence=flags.confidence
+    )
 
 
 def _seconds(milliseconds: float | None) -> float | None:

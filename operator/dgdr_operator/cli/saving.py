@@ -15,6 +15,7 @@ from dgdr_operator.manifest.sites import Site
 from dgdr_operator.report import answer, artifacts, choices, page, png, scripts, yaml_text
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.report.paper import Paper
+from estimator import pins
 from estimator.estimates import Estimate, Outcome
 from estimator.hardware import System
 from perf_db.catalog import Catalog
@@ -101,8 +102,9 @@ def _beside(name: str) -> str:
 
 
 def _question(delivery: Delivery, estimate: Estimate) -> str:
-    """The request, and what was predicted for *estimate*."""
+    """The request, and what was predicted for *estimate*; one that was not chosen is asked for by its sizes."""
     asked = delivery.ground.asked
-    body = offline.request_body(delivery.ground, estimate)
+    chosen = estimate == delivery.outcome.choice
+    body = offline.request_body(delivery.ground, estimate, asked.pins if chosen else pins.of(estimate))
     record = choices.written(estimate, asked.workload, body["metadata"]["name"])
     return _HEADER + offline.unsaid(asked) + yaml_text.dump([body, record])

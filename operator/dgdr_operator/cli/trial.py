@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dgdr_operator.cli import measurements
 from dgdr_operator.cli.forecast import Forecast, Forecaster
 from dgdr_operator.cli.measurements import Run
-from dgdr_operator.report.accuracy import Pair
+from dgdr_operator.report.accuracy import Pair, Setting
 from estimator.errors import EstimatorError
 from perf_db.errors import PerfDatabaseError
 
@@ -49,11 +49,23 @@ def _pair(record: Mapping[str, str], one: Forecast, forecaster: Forecaster) -> P
         backend=run.backend,
         system=run.system,
         model=run.model,
+        setting=_setting(run),
         ttft=ttft,
         itl=itl,
         throughput=_both(one.throughput, None if rate is None else rate * forecaster.output(run)),
         doubtful=one.doubtful,
         arithmetic=0.0 if rate is None else _arithmetic(run, rate, forecaster),
+    )
+
+
+def _setting(run: Run) -> Setting:
+    weights = " ".join(dict.fromkeys(filter(None, (run.precision, run.weights, run.experts))))
+    return Setting(
+        configuration=f"{run.parallel} {weights}".strip(),
+        isl=run.isl,
+        osl=run.osl,
+        concurrency=run.concurrency,
+        gpus=run.parallel.gpus,
     )
 
 

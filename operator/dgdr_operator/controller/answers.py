@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dgdr_operator.status import Planned
+from dgdr_operator.planned import Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

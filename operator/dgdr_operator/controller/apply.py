@@ -1,13 +1,19 @@
 """The hands: every write to a request or a graph, and the look at the live object before one that matters."""
 
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dgdr_operator.controller import covers, errors, recall
-from dgdr_operator.controller.cache import Cache, Object
+from dgdr_operator.controller import covers, differ, errors, recall, record, review
+from dgdr_operator.controller.cache import Cache
 from dgdr_operator.controller.cluster import CONFIG_MAPS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
-from dgdr_operator.controller.world import ApplyGraph, is_ours, taken
+from dgdr_operator.controller.record import Draft
+from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, is_ours, taken
+from dgdr_operator.planned import Planned
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +53,65 @@ class Hands:
     async def write_graph(self, request: Object, action: ApplyGraph) -> None:
         """Makes the graph say what *action* wants. Raises NameTaken if another's graph has the name."""
         kind = kind_of(self._kinds.graph, action.graph)
-        metadata = action.graph["metadata"]
-        namespace = metadata.get("namespace") or request["metadata"]["namespace"]
-        if action.create:
-            live = await self.look(namespace, metadata["name"])
-            if live is not None and not is_ours(live, request):
-                raise errors.NameTaken(taken(live))
-        body = {**action.graph, "metadata": {**metadata, "namespace": namespace}}
+        body = _to_apply(request, action.graph)
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        live = await self.look(namespace, name) if action.create else self._cache.graphs.get((namespace, name))
+        if action.create and live is not None and not is_ours(live, request):
+            raise errors.NameTaken(taken(live))
+        body = covers.yielding(body, live)
         companions = recall.companions(action.graph)
         for companion in companions:
             await self._cluster.apply(CONFIG_MAPS, _placed(companion, namespace), manager=MANAGER)
-        written = await self._cluster.apply(kind, body, manager=MANAGER)
+        standing = self._cache.graphs.get((namespace, name))
+        written = await self._cluster.apply(kind, covers.yielding(body, standing), manager=MANAGER)
         if kind == self._kinds.graph:
             self._cache.graphs.put(written)
         for companion in companions:
             owned = _owned(_placed(companion, namespace), action.graph, written["metadata"]["uid"])
             await self._cluster.apply(CONFIG_MAPS, owned, manager=MANAGER)
+
+    async def delete_graph(self, graph: Object) -> None:
+        """Deletes this very graph; one that is gone, or is another one by now, is as good as deleted."""
+        with suppress(errors.NotFound, errors.Conflict):
+            await self._cluster.delete(self._kinds.graph, graph)
+        await self.look(graph["metadata"]["namespace"], graph["metadata"]["name"])
+
+    async def read_record(self, request: Object) -> Object | None:
+        """The report as it lies in the cluster; None where there is none, or no right to read it."""
+        try:
+            return await self._cluster.get(CONFIG_MAPS, request["metadata"]["namespace"], record.name_of(request))
+        except (errors.NotFound, errors.Denied):
+            return None
+
+    async def write_record(self, request: Object, action: ApplyRecord, live: Object | None, now: str) -> None:
+        """Writes the report, with what the plan would change in the graph *live*. Nothing depends on it but people:
+        where it is refused, or is not ours to write, the log says so and the request goes on.
+        """
+        before = await self.read_record(request)
+        if not record.is_ours(before):
+            log.warning("%s is not a report in our format, and is left", record.name_of(request))
+            return
+        diff = await self._difference(request, live, action.pending or action.plan)
+        draft = Draft(plan=action.plan, pending=action.pending, diff=diff, now=now)
+        try:
+            await self._cluster.apply(CONFIG_MAPS, record.build(request, before, draft), manager=MANAGER)
+        except (errors.Denied, errors.Rejected) as error:
+            log.warning("no report: %s", error)
+
+    async def _difference(self, request: Object, live: Object | None, plan: Planned) -> str:
+        """What applying *plan* would change, as the API server itself says in a dry run."""
+        if live is None:
+            return "no graph stands yet\n"
+        name = live["metadata"]["name"]
+        if name != plan.name:
+            return f"a new graph {plan.name} beside {name}:\n{_lines(differ.changes(live, plan.graph))}"
+        try:
+            kind = kind_of(self._kinds.graph, plan.graph)
+            body = covers.yielding(_to_apply(request, plan.graph), live)
+            after = await self._cluster.try_out(kind, body, manager=MANAGER)
+        except (errors.Rejected, errors.Denied) as error:
+            return f"the cluster would refuse it: {error}\n"
+        return _lines(differ.changes(live, after, whole=True))
 
     async def lacking(self, planned: Mapping[str, Any], graph: Mapping[str, Any]) -> tuple[str, ...]:
         """The companions of *planned* that are missing, changed, or not yet collected with *graph*, its live form."""
@@ -79,6 +128,20 @@ class Hands:
             return True  # a missing right is told when something has to be written
         owners = {reference.get("uid") for reference in live["metadata"].get("ownerReferences") or ()}
         return owner in owners and covers.covers(live, _placed(companion, namespace))
+
+
+def _to_apply(request: Object, graph: Mapping[str, Any]) -> dict[str, Any]:
+    """*graph* as it is sent: in its namespace, and owned by its request where the user wants it to go along."""
+    metadata = request["metadata"]
+    placed = {**graph["metadata"], "namespace": graph["metadata"].get("namespace") or metadata["namespace"]}
+    if review.goes_along(request):
+        kind = {name: request[name] for name in ("apiVersion", "kind")}
+        placed["ownerReferences"] = [{**kind, "name": metadata["name"], "uid": metadata["uid"]}]
+    return {**graph, "metadata": placed}
+
+
+def _lines(changes: list[differ.Change]) -> str:
+    return "".join(f"{change}\n" for change in changes) or "nothing would change\n"
 
 
 def _placed(companion: Object, namespace: str) -> dict[str, Any]:

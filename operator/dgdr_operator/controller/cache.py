@@ -1,6 +1,7 @@
 """The last object seen under each key, trimmed to what we read; it never goes back in time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,19 @@ Name = tuple[str, str]
 
 Object = dict[str, Any]
 
-KEPT = frozenset({"name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp", "labels"})
+KEPT = frozenset(
+    {
+        "name",
+        "namespace",
+        "uid",
+        "generation",
+        "resourceVersion",
+        "deletionTimestamp",
+        "labels",
+        "finalizers",
+        "ownerReferences",
+    }
+)
 """Metadata worth its memory."""
 
 BULKY = frozenset(
@@ -55,10 +68,13 @@ class Shelf:
     """The objects of one kind.
 
     A deleted object leaves its version behind, so that an older report of it, arriving late, does not revive it.
+    mentions: the names that an object mentions; who mentions a name is then found without a search.
     """
 
     objects: dict[Name, Object] = field(default_factory=dict)
+    mentions: Callable[[Name, Object], Iterable[Name]] = lambda _name, _body: ()
     _versions: dict[Name, int] = field(default_factory=dict)
+    _mentioned: defaultdict[Name, set[Name]] = field(default_factory=lambda: defaultdict(set))
 
     def get(self, name: Name) -> Object | None:
         """The last object seen under *name*."""
@@ -72,7 +88,10 @@ class Shelf:
             return False
         if version is not None:
             self._versions[name] = version
+        self._unmention(name)
         self.objects[name] = trim(body)
+        for mentioned in self.mentions(name, self.objects[name]):
+            self._mentioned[mentioned].add(name)
         return True
 
     def drop(self, name: Name, version: int | None = None) -> bool:
@@ -82,7 +101,12 @@ class Shelf:
             return False
         if version is not None:
             self._versions[name] = version
+        self._unmention(name)
         return self.objects.pop(name, None) is not None
+
+    def mentioning(self, name: Name) -> frozenset[Name]:
+        """The objects that mention *name*."""
+        return frozenset(self._mentioned.get(name, ()))
 
     def replace(self, bodies: Iterable[Mapping[str, Any]], version: int | None) -> set[Name]:
         """Makes the shelf what a full list at *version* says; answers with the names that changed or vanished."""
@@ -100,6 +124,12 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.objects)
 
+    def _unmention(self, name: Name) -> None:
+        for mentioned in self.mentions(name, self.objects[name]) if name in self.objects else ():
+            self._mentioned[mentioned].discard(name)
+            if not self._mentioned[mentioned]:
+                del self._mentioned[mentioned]
+
     def _is_news(self, name: Name, version: int | None) -> bool:
         known = self._versions.get(name)
         return known is None or version is None or version > known
@@ -109,21 +139,35 @@ class Shelf:
         return known is None or version is None or known <= version
 
 
+def _graphs_of(name: Name, request: Mapping[str, Any]) -> Iterator[Name]:
+    """The graphs that the status of *request* names."""
+    graph = (request.get("status") or {}).get("dgdName")
+    if graph:
+        yield (name[0], graph)
+
+
+def _requests_of(_: Name, graph: Mapping[str, Any]) -> Iterator[Name]:
+    """The request that the labels of *graph* name."""
+    namespace, name = owner(graph)
+    if namespace and name:
+        yield (namespace, name)
+
+
 @dataclass(slots=True)
 class Cache:
     """What is known of requests and graphs."""
 
-    requests: Shelf = field(default_factory=Shelf)
-    graphs: Shelf = field(default_factory=Shelf)
+    requests: Shelf = field(default_factory=lambda: Shelf(mentions=_graphs_of))
+    graphs: Shelf = field(default_factory=lambda: Shelf(mentions=_requests_of))
 
-    def requests_of(self, graph: Name, body: Mapping[str, Any] | None = None) -> set[Name]:
+    def graphs_of(self, request: Name) -> list[Object]:
+        """The graphs whose labels name *request*."""
+        found = [self.graphs.get(name) for name in self.graphs.mentioning(request)]
+        return [graph for graph in found if graph is not None]
+
+    def requests_of(self, graph: Name, body: Mapping[str, Any] | None = None) -> frozenset[Name]:
         """The requests that *graph* concerns: those whose status names it, and the one its labels name."""
-        found = {name for name, request in self.requests.objects.items() if _graph_named_by(name, request) == graph}
+        found = self.requests.mentioning(graph)
         seen = body or self.graphs.get(graph)
         namespace, name = owner(seen) if seen else (None, None)
         return found | {(namespace, name)} if namespace and name else found
-
-
-def _graph_named_by(name: Name, request: Mapping[str, Any]) -> Name | None:
-    graph = (request.get("status") or {}).get("dgdName")
-    return (name[0], graph) if graph else None

@@ -7,10 +7,12 @@ take seconds for a list of five thousand nodes, and know nothing of custom resou
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
+from urllib.request import getproxies_environment
 
 from aiohttp import ClientError
 from kubernetes.aio import config
@@ -18,6 +20,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller.pace import Bucket
 
 Object = dict[str, Any]
 
@@ -50,21 +53,31 @@ class Kind:
 
 
 NODES = Kind(group="", version="v1", plural="nodes")
+PODS = Kind(group="", version="v1", plural="pods")
+QUOTAS = Kind(group="", version="v1", plural="resourcequotas")
 CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
+LEASES = Kind(group="coordination.k8s.io", version="v1", plural="leases")
 REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
 
 
 class Cluster:
-    """One connection to an API server. Every method raises ClusterError, and nothing else, when it fails."""
+    """One connection to an API server. Every method raises ClusterError, and nothing else, when it fails.
 
-    def __init__(self, client: ApiClient) -> None:
+    may_write is asked before every write, those of the Lease apart: who does not lead does not write.
+    """
+
+    def __init__(self, client: ApiClient, pace: Bucket | None = None) -> None:
         self._client = client
+        self._pace = pace or Bucket()
+        self.may_write: Callable[[], bool] = lambda: True
 
     @classmethod
-    async def connect(cls) -> "Cluster":
+    async def connect(cls, pace: Bucket | None = None) -> "Cluster":
         """As the service account of this pod, or as KUBECONFIG says."""
         configuration = Configuration()
+        # otherwise the library asks the environment for a proxy, and the disk for passwords, at every call
+        configuration.client_session_kwargs = {"trust_env": bool(getproxies_environment())}
         try:
             if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
                 config.load_incluster_config(client_configuration=configuration)
@@ -73,7 +86,7 @@ class Cluster:
                 await config.load_kube_config(config_file=named, client_configuration=configuration)
         except config.ConfigException as error:
             raise errors.Unauthenticated(f"no way to a cluster: {error}") from error
-        return cls(ApiClient(configuration))
+        return cls(ApiClient(configuration), pace)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -111,11 +124,31 @@ class Cluster:
         """Server-side apply of exactly the fields in *body*; fields of others that we name become ours."""
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        return await self._call("PATCH", path, {"fieldManager": manager, "force": "true"}, body, APPLY)
+        return await self._write("PATCH", path, {"fieldManager": manager, "force": "true"}, body, APPLY)
+
+    async def try_out(self, kind: Kind, body: Mapping[str, Any], *, manager: str) -> Object:
+        """What `apply` would leave behind, defaults and the fields of others included; nothing is written."""
+        metadata = body["metadata"]
+        query = {"fieldManager": manager, "force": "true", "dryRun": "All"}
+        return await self._call("PATCH", kind.path(metadata["namespace"], metadata["name"]), query, body, APPLY)
+
+    async def delete(self, kind: Kind, body: Mapping[str, Any]) -> None:
+        """Deletes *body*, and no later object of its name: that is a Conflict. What it owns goes along."""
+        metadata = body["metadata"]
+        path = kind.path(metadata["namespace"], metadata["name"])
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"]}}
+        await self._write("DELETE", path, {}, {**options, "propagationPolicy": "Background"})
 
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new object. Raises Conflict if there is one of that name."""
-        return await self._call("POST", kind.path(namespace), {"fieldManager": MANAGER}, body)
+        return await self._write("POST", kind.path(namespace), {"fieldManager": MANAGER}, body)
+
+    async def write_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
+        """A new Lease, or the one that was read, changed. Raises Conflict if somebody else was quicker."""
+        metadata = body["metadata"]
+        if "resourceVersion" in metadata:
+            return await self._call("PUT", LEASES.path(namespace, metadata["name"]), {}, body)
+        return await self._call("POST", LEASES.path(namespace), {}, body)
 
     async def may(self, verb: str, kind: Kind, namespace: str = "", subresource: str = "") -> bool:
         """Whether our own rights allow *verb* on *kind*, in *namespace* or everywhere."""
@@ -124,6 +157,18 @@ class Cluster:
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
         answer = await self._call("POST", REVIEWS.path(), {}, body)
         return bool((answer.get("status") or {}).get("allowed"))
+
+    async def _write(
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any], content_type: str = JSON
+    ) -> Object:
+        """One write, at the pace of all writes, and only while we lead."""
+        wait = self._pace.take(monotonic())
+        metrics.PACE_SECONDS.observe(wait)
+        if wait:
+            await asyncio.sleep(wait)
+        if not self.may_write():
+            raise errors.NotLeading(f"{method} {path}: not written, since this replica does not lead")
+        return await self._call(method, path, query, body, content_type)
 
     async def _call(
         self,
@@ -151,9 +196,9 @@ class Cluster:
     ) -> tuple[int, Mapping[str, str], bytes]:
         async with asyncio.timeout(TIMEOUT):
             request = await self._client.param_serialize(
-                method, url, header_params=headers, body=body, auth_settings=["BearerToken"]
+                method, url, header_params=headers, auth_settings=["BearerToken"]
             )
-            answer = await self._client.call_api(*request[:3], body=request[3])
+            answer = await self._client.call_api(*request[:3], body=body)
             return answer.status, answer.headers, await answer.read()
 
 

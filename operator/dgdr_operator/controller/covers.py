@@ -25,6 +25,8 @@ MERGED_BY = {
 QUANTITIES = frozenset({"limits", "requests", "custom", "sharedMemory", "sharedMemorySize", "sizeLimit", "size"})
 """Fields whose values, or whose children's values, are Kubernetes quantities: "1024Mi" and "1Gi" are equal there."""
 
+REPLICAS = "replicas"
+
 _SUFFIXES = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(10**3), "M": Decimal(10**6),
     "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18),
@@ -36,6 +38,34 @@ _SUFFIXES = {
 def covers(live: object, desired: object) -> bool:
     """Whether every leaf of *desired* is in *live* with an equal value."""
     return next(differences(live, desired), None) is None
+
+
+def is_scaled(component: Mapping[str, Any]) -> bool:
+    """Whether a scaling adapter decides how many replicas *component* has; in v1alpha1 it may be switched off."""
+    adapter = component.get("scalingAdapter")
+    return isinstance(adapter, Mapping) and adapter.get("enabled", True) is not False
+
+
+def yielding(desired: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The graph *desired* with as many replicas as *live* has, wherever a scaling adapter decides about them.
+
+    They are written, not left out: a field that its only owner stops to apply is removed.
+    """
+    spec, standing = desired["spec"], (live or {}).get("spec") or {}
+    listed = {part.get("name"): part for part in standing.get("components") or ()}
+    named = standing.get("services") or {}
+    changed = dict(spec)
+    if "components" in spec:
+        changed["components"] = [_counted(part, listed.get(part.get("name"))) for part in spec["components"]]
+    if "services" in spec:
+        changed["services"] = {name: _counted(part, named.get(name)) for name, part in spec["services"].items()}
+    return {**desired, "spec": changed}
+
+
+def _counted(component: Mapping[str, Any], live: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if live is None or REPLICAS not in live or not is_scaled(component):
+        return component
+    return {**component, REPLICAS: live[REPLICAS]}
 
 
 def differences(live: object, desired: object, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -55,6 +85,8 @@ def _of_mapping(live: object, desired: Mapping[str, Any], path: tuple[str, ...])
         yield _spoken(path)
         return
     for name, wanted in desired.items():
+        if name == REPLICAS and is_scaled(desired):
+            continue
         if name in live:
             yield from differences(live[name], wanted, (*path, name))
         elif wanted is not None:

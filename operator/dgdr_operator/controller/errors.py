@@ -9,6 +9,7 @@
   x Unauthenticated  -- the credentials are not, or no longer, accepted
   x Gone             -- a page or a watch refers to a version that the server has forgotten
   x Busy             -- later, please; *retry_after* seconds if the server says so
+  x NotLeading       -- another replica leads; this one must not write
   x Unavailable      -- no answer, or a fault on the server's side
 """
 
@@ -56,6 +57,10 @@ class Busy(ClusterError):
         super().__init__(message)
         self.args = (message, retry_after)
         self.retry_after = retry_after
+
+
+class NotLeading(ClusterError):
+    """Another replica leads; this one must not write."""
 
 
 class Unavailable(ClusterError):

@@ -22,11 +22,11 @@ from dgdr_operator.controller import metrics
 from dgdr_operator.controller.answers import Answer, Refused, Working
 from dgdr_operator.controller.cache import name_of
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.recall import request_hash, stamped
+from dgdr_operator.controller.recall import release, request_hash, stamped, world_hash
 from dgdr_operator.controller.workqueue import Key
 from dgdr_operator.inventory import Inventory
+from dgdr_operator.planned import Planned
 from dgdr_operator.settings import Settings
-from dgdr_operator.status import Planned
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ class Slot:
 
     async def _run(self, job: Job) -> Planned | Refused:
         loop = asyncio.get_running_loop()
-        self._pid = await loop.run_in_executor(self._executor, os.getpid)
+        if self._pid is None:
+            self._pid = await loop.run_in_executor(self._executor, os.getpid)
         async with asyncio.timeout(self.limit):
             return await loop.run_in_executor(self._executor, self._errand, job)
 
@@ -130,6 +131,7 @@ class Estimation:
 
     def __init__(self, slots: Sequence[Slot], settings: Settings, ring: Callable[[Key], None], clock: Clock) -> None:
         self._settings = settings
+        self._release = release(settings)
         self._ring = ring
         self._clock = clock
         self._slots = slots
@@ -184,7 +186,8 @@ class Estimation:
 
     def _keep(self, job: Job, answer: Planned | Refused) -> None:
         if isinstance(answer, Planned):
-            answer = replace(answer, graph=stamped(answer.graph, job.question[1]))
+            world = world_hash(job.nodes, self._release)
+            answer = replace(answer, graph=stamped(answer.graph, job.question[1], world))
         self._answers[job.question] = answer
         while len(self._answers) > ANSWERS_KEPT:
             self._answers.popitem(last=False)

@@ -11,11 +11,12 @@ Graph = Mapping[str, Any]
 class State:
     """What the Dynamo operator reports.
 
-    word: initializing, pending, successful or failed, "" before the first report; why: reason and message of its
-    Ready condition; current: the report is about the present spec; rolling: a rolling update is under way.
+    word: initializing, pending, successful or failed, "" before the first report; reason: of its Ready condition;
+    why: that and its message; current: the report is about the present spec; rolling: a rolling update is under way.
     """
 
     word: str
+    reason: str
     why: str
     current: bool
     rolling: bool
@@ -34,18 +35,19 @@ def state(graph: Graph) -> State:
     ready: Mapping[str, Any] = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), {})
     return State(
         word=status.get("state") or "",
+        reason=str(ready.get("reason") or ""),
         why=": ".join(filter(None, (ready.get("reason"), ready.get("message")))),
         current=observed is None or observed == generation,
         rolling=(status.get("rollingUpdate") or {}).get("phase") in ("Pending", "InProgress"),
     )
 
 
-def replicas(graph: Graph) -> tuple[int, int] | None:
-    """Replicas wanted and available, summed over the components that are reported; None without a report."""
+def replicas(graph: Graph) -> tuple[int, int]:
+    """Replicas wanted and available, summed over the components; as the spec wants them before the first report."""
     status = graph.get("status") or {}
     reported = (status.get("components") or status.get("services") or {}).values()
     if not reported:
-        return None
+        return sum(int(component.get("replicas", 1)) for component in components(graph).values()), 0
     return sum(c.get("replicas") or 0 for c in reported), sum(_available(c) for c in reported)
 
 
@@ -71,9 +73,10 @@ def obstacle(live: Graph, planned: Graph) -> str | None:
     engines = [graph["spec"].get("backendFramework") for graph in (live, planned)]
     if engines[0] and engines[0] != engines[1]:
         return f"the plan runs {engines[1]} instead of {engines[0]}"
-    changed = [name for name in after if _spans_nodes(before[name]) != _spans_nodes(after[name])]
+    changed = [name for name in after if spans_nodes(before[name]) != spans_nodes(after[name])]
     return f"{', '.join(changed)} would change between one node and several" if changed else None
 
 
-def _spans_nodes(component: Mapping[str, Any]) -> bool:
+def spans_nodes(component: Mapping[str, Any]) -> bool:
+    """Whether a worker of *component* takes more than one node."""
     return ((component.get("multinode") or {}).get("nodeCount") or 1) > 1

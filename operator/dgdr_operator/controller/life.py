@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller import errors, metrics, recall
+from dgdr_operator.controller.acting import Actor
 from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
@@ -14,6 +15,7 @@ from dgdr_operator.controller.cluster import CONFIG_MAPS, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
+from dgdr_operator.controller.outlook import Outlook, Sources
 from dgdr_operator.controller.reconcile import Reconciler, Tools
 from dgdr_operator.controller.sweep import Sweep
 from dgdr_operator.controller.workqueue import Workqueue
@@ -43,25 +45,45 @@ class Scope:
 class Life:
     """The working parts, made for one set of served kinds."""
 
-    def __init__(self, cluster: Cluster, scope: Scope, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, scope: Scope, clock: Clock, leading: asyncio.Event | None = None) -> None:
         self._cluster = cluster
+        self._leading = leading
         self._scope = scope
         self._cache = Cache()
         self._queue = Workqueue(clock.seconds)
-        self._discovery = Discovery(cluster, self._nodes_changed)
+        self._discovery = Discovery(
+            cluster,
+            self._nodes_changed,
+            settings=scope.settings,
+            namespace=scope.namespace,
+            waiting=lambda: any(map(_waits, self._cache.requests.objects.values())),
+            clock=clock,
+        )
         self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
         self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace)
         self._doorbell = Doorbell(scope.kinds, scope.namespace, self._heard, self._sweep.ask)
-        self._reconciler = Reconciler(
-            Tools(
-                cluster=cluster,
-                cache=self._cache,
-                hands=Hands(cluster, self._cache, scope.kinds),
-                estimation=self._estimation,
-                queue=self._queue,
-                inventory=lambda: self._discovery.inventory,
-                clock=clock,
-            )
+        self._reconciler = Reconciler(self._tools(clock))
+
+    def _tools(self, clock: Clock) -> Tools:
+        """What the reconciler works with; everything else is made by now."""
+        hands = Hands(self._cluster, self._cache, self._scope.kinds)
+        sources = Sources(
+            cache=self._cache,
+            hands=hands,
+            estimation=self._estimation,
+            queue=self._queue,
+            inventory=self._discovery.seen_by,
+            fresh=self._discovery.fresh,
+            clock=clock,
+            release=recall.release(self._scope.settings),
+        )
+        return Tools(
+            cache=self._cache,
+            estimation=self._estimation,
+            outlook=Outlook(sources),
+            actor=Actor(self._cluster, hands, self._queue, clock),
+            queue=self._queue,
+            clock=clock,
         )
 
     async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
@@ -79,9 +101,16 @@ class Life:
             await self._end(workers, [*parts, *ended])
 
     async def _work(self) -> None:
-        """The workers begin when there is an inventory: before, every request would look like one without nodes."""
+        """The workers begin when there is an inventory: before, every request would look like one without nodes.
+
+        A replica that follows has everything but workers; when it leads, they find a warm cache and a full queue.
+        """
         await self._discovery.loaded.wait()
         await self._sweep.swept.wait()
+        if self._leading and not self._leading.is_set():
+            log.info("following: warm, and writing nothing")
+            await self._leading.wait()
+            self._sweep.ask()
         await _report_missing_rights(self._cluster, self._scope)
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
@@ -124,15 +153,21 @@ class Life:
         """The bell rang: remember what it brought, and queue the requests it concerns."""
         shelf = self._cache.requests if which == "request" else self._cache.graphs
         name = name_of(body)
-        concerned = {name} if which == "request" else self._cache.requests_of(name, body)
+        concerned = frozenset({name}) if which == "request" else self._cache.requests_of(name, body)
         news = shelf.drop(name, version_of(body)) if event == "DELETED" else shelf.put(body)
         for key in concerned if news else ():
             self._queue.add(key)
 
-    def _nodes_changed(self) -> None:
-        """Requests without a plan are planned again; those with one keep it."""
-        for key in self._cache.requests:
-            self._queue.add(key)
+    def _nodes_changed(self, other: bool) -> None:  # noqa: FBT001 - called back with what changed
+        """Requests without a plan are planned again, also when only other GPUs are free; those with one keep it."""
+        for key, request in self._cache.requests.objects.items():
+            if other or _waits(request):
+                self._queue.add(key)
+
+
+def _waits(request: Object) -> bool:
+    """Whether a request has no plan to go by."""
+    return (request.get("status") or {}).get("phase") not in {Phase.READY, Phase.DEPLOYING, Phase.DEPLOYED}
 
 
 async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:

@@ -10,6 +10,10 @@ RECONCILE_SECONDS = Histogram("controller_runtime_reconcile_time_seconds", "Seco
 ACTIVE_WORKERS = Gauge("controller_runtime_active_workers", "Reconciles in hand", registry=REGISTRY)
 QUEUE_DEPTH = Gauge("workqueue_depth", "Keys that wait", registry=REGISTRY)
 QUEUE_RETRIES = Counter("workqueue_retries_total", "Keys that come back after a failure", registry=REGISTRY)
+PACE_SECONDS = Histogram(
+    "rest_client_rate_limiter_duration_seconds", "Seconds a write waits for its turn", registry=REGISTRY
+)
+LEADING = Gauge("leader_election_master_status", "1 while this replica leads", ["name"], registry=REGISTRY)
 API_CALLS = Counter("rest_client_requests_total", "Calls to the API server", ["code", "method"], registry=REGISTRY)
 
 REQUESTS = Gauge("dgdr_requests", "Requests by phase", ["phase"], registry=REGISTRY)
@@ -22,4 +26,5 @@ WATCH_RESTARTS = Counter("dgdr_watch_restarts_total", "Times the watch fell", re
 GHOSTS = Counter("dgdr_sweep_ghosts_total", "Changes that only a sweep found", registry=REGISTRY)
 GPU_NODES = Gauge("dgdr_gpu_nodes", "Ready GPU nodes by SKU", ["sku"], registry=REGISTRY)
 GPUS = Gauge("dgdr_gpus", "GPUs of ready nodes by SKU", ["sku"], registry=REGISTRY)
+FREE_GPUS = Gauge("dgdr_gpus_free", "GPUs of ready nodes that no pod holds, by SKU", ["sku"], registry=REGISTRY)
 LOOP_LAG = Gauge("dgdr_event_loop_lag_seconds", "Lateness of the last heartbeat", registry=REGISTRY)

@@ -2,18 +2,34 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
+from dgdr_operator import __version__
 from dgdr_operator.controller.world import DRIFT, Object, World
+from dgdr_operator.inventory import Inventory
+from dgdr_operator.planned import PLAN, Planned
 from dgdr_operator.request import OWN
-from dgdr_operator.status import Planned, Type
+from dgdr_operator.settings import Settings
+from dgdr_operator.status import Type
 
 REQUEST_HASH = f"{OWN}/request-hash"
 COMPANIONS = f"{OWN}/companions"
 """Annotation of a graph: the objects that its pods mount, as JSON. The recorded plan is complete with it."""
-NOT_PLANNED_BY = frozenset({DRIFT, f"{OWN}/deletion-policy"})
-"""Our annotations that do not change what is planned."""
+WORLD_HASH = f"{OWN}/world-hash"
+"""Annotation of a graph: a digest of the nodes and the release that its plan was made for."""
+NOT_PLANNED_BY: Mapping[str, frozenset[str]] = {
+    DRIFT: frozenset({"correct", "report", "ignore"}),
+    f"{OWN}/deletion-policy": frozenset({"keep", "delete"}),
+    f"{OWN}/mode": frozenset({"auto", "owner", "plugin", "ignore"}),
+    f"{OWN}/pause": frozenset({"true", "false"}),
+    f"{OWN}/replan-policy": frozenset({"preview", "never", "auto"}),
+    f"{OWN}/replan-strategy": frozenset({"hold", "blue-green", "recreate"}),
+}
+"""Our annotations that do not change what is planned, with their words; any other word has to be complained about."""
+NAMING = frozenset({f"{OWN}/approve", f"{OWN}/rollback"})
+"""Our annotations that name a plan: they change which one is used, and not what is planned."""
 
 
 def request_hash(request: Object) -> str:
@@ -22,14 +38,43 @@ def request_hash(request: Object) -> str:
     if isinstance(spec, Mapping) and isinstance(spec.get("autoApply"), bool):
         spec = {name: value for name, value in spec.items() if name != "autoApply"}
     annotations = request["metadata"].get("annotations") or {}
-    ours = {name: value for name, value in annotations.items() if name.startswith(OWN) and name not in NOT_PLANNED_BY}
+    ours = {name: value for name, value in annotations.items() if name.startswith(OWN) and _counts(name, value)}
     said = json.dumps([request.get("apiVersion"), spec, ours], sort_keys=True, default=str)
     return sha256(said.encode()).hexdigest()[:16]
 
 
-def stamped(graph: Object, digest: str) -> dict[str, Any]:
-    """*graph* with the request it was planned for, so that a restart knows the plan to be still the right one."""
-    return annotated(graph, REQUEST_HASH, digest)
+def _counts(name: str, value: object) -> bool:
+    return name not in NAMING and not (isinstance(value, str) and value in NOT_PLANNED_BY.get(name, ()))
+
+
+def stamped(graph: Object, digest: str, world: str = "") -> dict[str, Any]:
+    """*graph* with its plan's hash and with what it was planned for: the request, and the *world* where that is known.
+
+    A restart knows by them that the plan is still the right one.
+    """
+    named = annotated(annotated(graph, PLAN, plan_hash(graph)), REQUEST_HASH, digest)
+    return annotated(named, WORLD_HASH, world) if world else named
+
+
+def plan_hash(graph: Object) -> str:
+    """A digest of what would run: equal for equal graphs, whatever they were planned for."""
+    what = [graph.get("apiVersion"), graph.get("spec"), [one.get("data") for one in companions(graph)]]
+    return sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def release(settings: Settings) -> str:
+    """A digest of our version, the measurements that come with it, and how we are set."""
+    return sha256(json.dumps([__version__, asdict(settings)], sort_keys=True).encode()).hexdigest()[:10]
+
+
+def world_hash(nodes: Inventory | None, release: str) -> str:
+    """A digest of what a plan rests on besides the request: the nodes, free or not, and our own *release*."""
+    groups = nodes.groups if nodes else ()
+    seen = [
+        [group.sku, group.product, group.nodes, group.gpus_per_node, group.memory, dict(group.fabric)]
+        for group in groups
+    ]
+    return sha256(json.dumps([seen, release], sort_keys=True).encode()).hexdigest()[:10]
 
 
 def accompanied(graph: Object, companions: Sequence[Object]) -> Object:
@@ -54,13 +99,26 @@ def annotated(graph: Object, name: str, value: str) -> dict[str, Any]:
 
 def recorded(request: Object) -> Planned | None:
     """The plan that the status holds for exactly this request; then nothing needs to be computed."""
+    plan = remembered(request)
+    if plan is None or _annotations(plan.graph).get(REQUEST_HASH) != request_hash(request):
+        return None
+    return plan
+
+
+def remembered(request: Object) -> Planned | None:
+    """The plan that the status holds, whatever it was made for."""
     world = World(request=request)
     graph = world.recorded_graph
     summary, fabric = world.condition(Type.PROFILING), world.condition(Type.FABRIC_READY)
-    if not graph or not summary or not fabric or _annotations(graph).get(REQUEST_HASH) != request_hash(request):
+    if not graph or not summary or not fabric:
         return None
     verdict = (fabric["status"] == "True", fabric["reason"], fabric["message"])
     return Planned(graph=graph, summary=summary["message"], fabric=verdict)
+
+
+def made_for(graph: Object) -> str:
+    """The digest of the world that *graph* was planned in; "" where it does not say."""
+    return str(_annotations(graph).get(WORLD_HASH, ""))
 
 
 def same_plan(graph: Object, plan: Planned) -> bool:

@@ -2,27 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from dgdr_operator.controller import decide, errors, events, metrics, recall
-from dgdr_operator.controller.answers import Answer
-from dgdr_operator.controller.apply import Hands
-from dgdr_operator.controller.cache import Cache, Object
+from dgdr_operator.controller import decide, errors, metrics
+from dgdr_operator.controller.acting import Actor
+from dgdr_operator.controller.cache import Cache
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import Cluster
 from dgdr_operator.controller.estimation import Estimation
+from dgdr_operator.controller.outlook import Outlook
 from dgdr_operator.controller.workqueue import Key, Workqueue
-from dgdr_operator.controller.world import Action, Announce, ApplyGraph, ApplyStatus, LookAgain, Trouble, World
-from dgdr_operator.inventory import Inventory
-from dgdr_operator.status import Planned
+from dgdr_operator.controller.world import ApplyGraph, ApplyStatus, DeleteGraph
 
 log = logging.getLogger(__name__)
 
 LIMIT = 30.0
 """Seconds for one reconcile; then it is cancelled and tried again, so that a stuck call does not hold a worker."""
-DENIED_PAUSE = 20.0
-"""Seconds until a missing right is asked for again."""
 PASSING_CAP, LASTING_CAP = 15.0, 300.0
 """Longest wait between two tries after a passing fault of the cluster, and after anything else."""
 PASSING = (errors.Unavailable, errors.Busy, errors.Conflict, TimeoutError)
@@ -32,12 +26,11 @@ PASSING = (errors.Unavailable, errors.Busy, errors.Conflict, TimeoutError)
 class Tools:
     """What a reconciler works with."""
 
-    cluster: Cluster
     cache: Cache
-    hands: Hands
     estimation: Estimation
+    outlook: Outlook
+    actor: Actor
     queue: Workqueue
-    inventory: Callable[[], Inventory | None]
     clock: Clock
 
 
@@ -46,7 +39,6 @@ class Reconciler:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._troubles: dict[Key, Trouble] = {}
         self.began: dict[Key, float] = {}
 
     async def work(self) -> None:
@@ -89,64 +81,12 @@ class Reconciler:
         tools = self._tools
         request = tools.cache.requests.get(key)
         if request is None or request["metadata"].get("deletionTimestamp"):
-            tools.estimation.forget(key)
-            self._troubles.pop(key, None)
+            for part in (tools.estimation, tools.outlook, tools.actor):
+                part.forget(key)
             return False
-        answer: Answer = recall.recorded(request) or tools.estimation.answer(request, tools.inventory())
-        graph = await self._graph(request, answer)
-        lacking = await tools.hands.lacking(answer.graph, graph) if graph and isinstance(answer, Planned) else ()
-        world = World(request=request, graph=graph, trouble=self._troubles.get(key), lacking=lacking)
+        world, answer = await tools.outlook.at(request, tools.actor.trouble(key))
         wanted = decide.actions(world, answer, now=tools.clock.timestamp())
         for action in wanted:
-            if not await self._performed(key, request, action):
+            if not await tools.actor.perform(key, world, action):
                 break
-        return any(isinstance(action, ApplyStatus | ApplyGraph) for action in wanted)
-
-    async def _graph(self, request: Object, answer: Answer) -> Object | None:
-        """The graph as last seen; that a recorded one is gone is believed only after a look at the cluster itself."""
-        name = decide.graph_name(request, answer)
-        namespace = request["metadata"]["namespace"]
-        if name is None:
-            return None
-        graph = self._tools.cache.graphs.get((namespace, name))
-        if graph is None and World(request=request).recorded_name == name:
-            graph = await self._tools.hands.look(namespace, name)
-        return graph
-
-    async def _performed(self, key: Key, request: Object, action: Action) -> bool:
-        """Does it; False if the cluster refused it, so that what would have followed is not done."""
-        tools = self._tools
-        match action:
-            case ApplyStatus(status=status):
-                await tools.hands.write_status(request, status)
-                log.info("now %s", status["phase"], extra={"key": "/".join(key), "phase": status["phase"]})
-            case ApplyGraph():
-                return await self._graph_written(key, request, action)
-            case Announce():
-                if action.reason == "DriftCorrected":
-                    metrics.DRIFT_CORRECTIONS.inc()
-                await events.announce(tools.cluster, request, action)
-            case LookAgain(after=after):
-                tools.queue.add_after(key, after)
-        return True
-
-    async def _graph_written(self, key: Key, request: Object, action: ApplyGraph) -> bool:
-        """Writes it, and remembers what the cluster has against it. A taken name shows in the world by itself."""
-        try:
-            await self._tools.hands.write_graph(request, action)
-        except errors.NameTaken:
-            return False
-        except errors.Rejected as error:
-            self._troubles[key] = Trouble(kind="rejected", message=error.message, graph=action.graph)
-        except errors.Denied as error:
-            self._troubles[key] = Trouble(kind="denied", message=error.message, graph=action.graph)
-            asyncio.get_running_loop().call_later(DENIED_PAUSE, self._ask_again, key)
-        else:
-            self._troubles.pop(key, None)
-            log.info("graph %s written", action.graph["metadata"]["name"], extra={"key": "/".join(key)})
-            return True
-        return False
-
-    def _ask_again(self, key: Key) -> None:
-        self._troubles.pop(key, None)
-        self._tools.queue.add(key)
+        return any(isinstance(action, ApplyStatus | ApplyGraph | DeleteGraph) for action in wanted)

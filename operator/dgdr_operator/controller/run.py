@@ -5,7 +5,9 @@ import asyncio
 import logging
 import os
 import random
+import secrets
 import signal
+import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -15,7 +17,9 @@ from dgdr_operator.controller import errors, estimation, logs, metrics, probes
 from dgdr_operator.controller.apply import Kinds
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
+from dgdr_operator.controller.lease import LeadershipLost, Lease
 from dgdr_operator.controller.life import Life, Scope
+from dgdr_operator.controller.pace import WRITES_PER_SECOND, Bucket
 from dgdr_operator.controller.probes import Checks
 from dgdr_operator.errors import InvalidSetting
 from dgdr_operator.request import ApiVersion
@@ -32,13 +36,18 @@ KINDS_PERIOD, KINDS_IMPATIENCE = 30.0, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The command line. namespace: None for all; slots: estimator processes."""
+    """The command line. namespace: None for all; slots: estimator processes.
+
+    lease: namespace and name of the Lease that replicas share, None for a replica that is alone; writes: per second.
+    """
 
     namespace: str | None
     probe_address: str
     probe_port: int
     slots: int
     log_level: str
+    lease: tuple[str, str] | None = None
+    writes: float = WRITES_PER_SECOND
 
 
 def options(arguments: Sequence[str] | None = None) -> Options:
@@ -52,6 +61,10 @@ def options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--probe-address", default="0.0.0.0", help="address of the probes (default %(default)s)")  # noqa: S104 - the kubelet asks from outside the pod
     parser.add_argument("--probe-port", type=int, default=8080, help="port of the probes (default %(default)s)")
     parser.add_argument("--estimators", type=int, default=1, help="processes that plan (default %(default)s)")
+    parser.add_argument("--lease", metavar="NS/NAME", type=_lease, help="the Lease that decides which replica works")
+    parser.add_argument(
+        "--writes-per-second", type=_positive, default=WRITES_PER_SECOND, help="at most so many (default %(default)g)"
+    )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     given = parser.parse_args(arguments)
     return Options(
@@ -60,7 +73,22 @@ def options(arguments: Sequence[str] | None = None) -> Options:
         probe_port=given.probe_port,
         slots=max(1, given.estimators),
         log_level=given.log_level,
+        lease=given.lease,
+        writes=given.writes_per_second,
     )
+
+
+def _lease(text: str) -> tuple[str, str]:
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        raise argparse.ArgumentTypeError(f"must look like namespace/name, not {text!r}")
+    return namespace, name
+
+
+def _positive(text: str) -> float:
+    if not text.replace(".", "", 1).isdigit() or not float(text) > 0:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
+    return float(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(estimation.SINGLE_THREADED)
     try:
         asyncio.run(Controller(chosen, settings.read(os.environ)).run())
+    except LeadershipLost as error:
+        log.error("ending, so that nobody writes beside the new leader: %s", error)  # noqa: TRY400 - no fault of ours
     except (errors.ClusterError, InvalidSetting, OSError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 - a sentence for people, no traceback
     except Exception:
@@ -105,16 +135,36 @@ class Controller:
             farewell.push_async_callback(server.cleanup)
             heart = loop.create_task(self._heartbeat())
             farewell.callback(heart.cancel)
-            cluster = await Cluster.connect()
+            cluster = await Cluster.connect(Bucket(self._options.writes))
             farewell.push_async_callback(cluster.close)
-            await self._live(cluster)
+            await self._lead(cluster)
 
-    async def _live(self, cluster: Cluster) -> None:
+    async def _lead(self, cluster: Cluster) -> None:
+        """Lives, as the only replica or as one of several; raises LeadershipLost as soon as another may write."""
+        if self._options.lease is None:
+            await self._live(cluster, None)
+            return
+        namespace, name = self._options.lease
+        identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+        lease = Lease(cluster=cluster, namespace=namespace, name=name, identity=identity, seconds=self._clock.seconds)
+        cluster.may_write = lease.still_leading
+        tasks = [asyncio.create_task(lease.campaign()), asyncio.create_task(self._live(cluster, lease.leading))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await lease.release()
+
+    async def _live(self, cluster: Cluster, leading: asyncio.Event | None) -> None:
         """One life per set of served kinds: when the cluster serves others, everything begins anew."""
         kinds = await self._kinds(cluster)
         while kinds and not self._stop.is_set():
             log.info("serving requests %s, graphs %s", kinds.request.version, kinds.graph.version)
-            self._life = Life(cluster, self._scope(kinds), self._clock)
+            self._life = Life(cluster, self._scope(kinds), self._clock, leading)
             changed = asyncio.create_task(self._changed(cluster, kinds))
             await self._life.last(self._stop, changed)
             self._life = None

@@ -6,7 +6,6 @@ The ledger is plain arithmetic on a time that is passed in; the queue around it 
 import asyncio
 import heapq
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,21 +22,25 @@ JITTER = 0.2
 class Ledger:
     """Who waits, who is in hand, who comes back when. Times are seconds on any clock that never goes back."""
 
-    ready: deque[Key] = field(default_factory=deque)
-    late: deque[Key] = field(default_factory=deque)
+    ready: dict[Key, None] = field(default_factory=dict)
+    late: dict[Key, None] = field(default_factory=dict)
     waiting: list[tuple[float, Key]] = field(default_factory=list)
     in_hand: dict[Key, float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
-    _queued: set[Key] = field(default_factory=set)
     _again: set[Key] = field(default_factory=set)
 
     def add(self, key: Key, *, retry: bool = False) -> None:
-        """Queues *key* once; if it is in hand, it comes back when it is put down. Retries go behind first tries."""
+        """Queues *key* once; if it is in hand, it comes back when it is put down.
+
+        Retries go behind first tries; a key that waits as a retry and has news is a first try again.
+        """
         if key in self.in_hand:
             self._again.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            (self.late if retry else self.ready).append(key)
+        elif not retry:
+            self.late.pop(key, None)
+            self.ready.setdefault(key)
+        elif key not in self.ready:
+            self.late.setdefault(key)
 
     def add_at(self, key: Key, when: float) -> None:
         """Queues *key* at *when*; an earlier `add` does not cancel it."""
@@ -50,8 +53,8 @@ class Ledger:
         line = self.ready or self.late
         if not line:
             return None
-        key = line.popleft()
-        self._queued.discard(key)
+        key = next(iter(line))
+        del line[key]
         self.in_hand[key] = now
         return key
 

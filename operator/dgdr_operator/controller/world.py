@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dgdr_operator.planned import Planned
 from dgdr_operator.request import OWN
 from dgdr_operator.status import Type
 
@@ -31,6 +32,22 @@ class ApplyGraph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRecord:
+    """Write the report: the current plan, and the one that waits for the user's word."""
+
+    plan: Planned
+    pending: Planned | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteGraph:
+    """Delete this very graph, and no namesake: *because* another one has taken, or is to take, its place."""
+
+    graph: Object
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Announce:
     """Tell the user by an Event."""
 
@@ -46,7 +63,7 @@ class LookAgain:
     after: float
 
 
-Action = ApplyStatus | ApplyGraph | Announce | LookAgain
+Action = ApplyStatus | ApplyGraph | ApplyRecord | DeleteGraph | Announce | LookAgain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +77,21 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The request, its graph, and the trouble with it, if any; lacking: companions of the graph that are not right."""
+    """The request, its graph, and the trouble with it, if any; lacking: companions of the graph that are not right.
+
+    old: the graph that *graph* takes over from, while it stands; pending: the plan that would be made today, where it
+    differs from the recorded one; room: free GPUs that a second graph could use, None where nobody knows;
+    held: why nothing is done, as a reason and a message.
+    """
 
     request: Object
     graph: Object | None = None
     trouble: Trouble | None = None
     lacking: tuple[str, ...] = ()
+    old: Object | None = None
+    pending: Planned | None = None
+    room: int | None = None
+    held: tuple[str, str] | None = None
 
     @property
     def status(self) -> Mapping[str, Any]:

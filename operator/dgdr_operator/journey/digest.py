@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import DeploymentRequest, Identity
 from dgdr_operator.settings import Settings
 
 
@@ -23,3 +23,11 @@ def input_hash(request: DeploymentRequest, inventory: Inventory | None, data_ver
         "settings": asdict(settings),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def question_hash(
+    request: DeploymentRequest, inventory: Inventory | None, data_version: str, settings: Settings
+) -> str:
+    """The same over everything but names: equal hashes, equal solutions."""
+    nobody = replace(request, identity=Identity(name=""))
+    return input_hash(nobody, inventory, data_version, settings)

@@ -9,6 +9,24 @@ from dgdr_operator.request import ApiVersion, DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import catalogue
 from estimator.hardware import System
+from estimator.vacancy import Vacancy
+
+
+def sight(request: DeploymentRequest, inventory: Inventory | None, settings: Settings) -> Inventory | None:
+    """The nodes on which pods of *request* may run: without those whose taints they do not tolerate."""
+    if inventory is None:
+        return None
+    return inventory.tolerated((*settings.pods.tolerations, *request.overrides.tolerations))
+
+
+def vacancy(request: DeploymentRequest, inventory: Inventory | None, settings: Settings) -> Vacancy | None:
+    """The free GPUs that the workers of *request*, with its hardware complete, have to fit on; None: any number.
+
+    Nodes that are not there yet are no obstacle where the cluster makes them for pods that wait ("elastic").
+    """
+    if inventory is None or settings.inventory == "elastic" or request.knobs.mocker:
+        return None
+    return inventory.vacancy(str(request.hardware.gpu_sku))
 
 
 def place(group: NodeGroup | None, inventory: Inventory | None, system: System) -> Place:

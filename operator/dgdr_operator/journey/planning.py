@@ -6,13 +6,13 @@ from typing import Any
 from dgdr_operator import engines
 from dgdr_operator import inventory as nodes
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.journey import placing, questions, transport
+from dgdr_operator.journey import pinned, placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
 from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
 from dgdr_operator.manifest import fabric, graph, releases
 from dgdr_operator.manifest.sites import Site
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import DeploymentRequest, Identity
 from dgdr_operator.settings import Settings
 from estimator import catalogue
 from estimator.errors import NoFeasibleCandidate
@@ -52,6 +52,20 @@ class _Answer:
     fabric: FabricVerdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """A plan before it has names: the same for all requests that differ in nothing else.
+
+    site: where it is put, whoever asked first; notes: what was filled in for the request.
+    """
+
+    outcome: Outcome
+    site: Site
+    fabric: FabricVerdict
+    notes: tuple[str, ...]
+    data_version: str
+
+
 def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Plan:
     """The plan for *request*.
 
@@ -59,14 +73,22 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
     (NoFeasibleCandidate, UnsupportedModel, ...) and the database's (NotCovered) pass untouched.
     """
     digest = input_hash(request, inventory, catalog.data_version, settings)
+    return named(solve(request, inventory, catalog, settings), request.identity, digest)
+
+
+def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Solution:
+    """The slow part of `plan`: the search, and where its choice is put. Raises what `plan` does."""
+    inventory = placing.sight(request, inventory, settings)
     request, notes = nodes.complete(request, inventory)
     target = releases.target(request.runtime, settings.dynamo_version, settings.registry)
     model = catalogue.load(request.model)
     placing.check_secret(request, settings)
     question = questions.question(request, target, model, catalog, settings)
+    question = question.on(placing.vacancy(request, inventory, settings))
     group = inventory.group(str(request.hardware.gpu_sku)) if inventory else None
     answer = _answer(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
     choice = answer.outcome.choice
+    notes = (*notes, *filter(None, [pinned.note(question, choice, answer.transport.bandwidth)]))
     site = Site(
         request=request,
         settings=settings,
@@ -77,15 +99,23 @@ def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catal
         context=model.max_position,
         kv_dtype="fp8" if engines.dtype(answer.outcome, "kv cache", choice.backend).startswith("fp8") else "auto",
     )
-    built = graph.build(choice, site)
+    return Solution(
+        outcome=answer.outcome, site=site, fabric=answer.fabric, notes=tuple(notes), data_version=catalog.data_version
+    )
+
+
+def named(solution: Solution, identity: Identity, digest: str) -> Plan:
+    """The quick part of `plan`: what to create for the request called *identity*. Raises what `plan` does."""
+    request = replace(solution.site.request, identity=identity)
+    built = graph.build(solution.outcome.choice, replace(solution.site, request=request))
     return Plan(
         request=request,
-        outcome=answer.outcome,
+        outcome=solution.outcome,
         objects=built.objects,
-        notes=(*notes, *answer.outcome.notes, *built.notes),
+        notes=(*solution.notes, *solution.outcome.notes, *built.notes),
         input_hash=digest,
-        data_version=catalog.data_version,
-        fabric=answer.fabric,
+        data_version=solution.data_version,
+        fabric=solution.fabric,
     )
 
 
@@ -112,7 +142,7 @@ def _other_engines(question: Question, chosen: Transport, ground: Ground, refuse
     outcome, together = refused, {refused.choice.backend}
     while len(together) < len(question.problems):
         try:
-            outcome = question.ask(BOTH, chosen.bandwidth, together)
+            outcome = question.ask(BOTH, chosen.bandwidth, together, advise=False)
         except NoFeasibleCandidate:
             return None
         if outcome.choice.mode == "aggregated":
@@ -125,6 +155,7 @@ def _other_engines(question: Question, chosen: Transport, ground: Ground, refuse
 
 def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> _Answer:
     """The best aggregated plan; when only RDMA would make the request feasible, the fabric is what binds."""
+    pinned.check_apart(question, incomplete or chosen.why)
     bandwidth = transport.with_rdma(question.settings)
     try:
         outcome = question.ask(AGGREGATED, bandwidth)
@@ -144,6 +175,6 @@ def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> 
 def _would_do(question: Question, bandwidth: float) -> Estimate | None:
     """What would be chosen if there were RDMA."""
     try:
-        return question.ask(BOTH, bandwidth).choice
+        return question.ask(BOTH, bandwidth, advise=False).choice
     except NoFeasibleCandidate:
         return None

@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from dgdr_operator import engines
 from dgdr_operator.errors import InvalidSpec, Unsupported
 from dgdr_operator.manifest.releases import Target
-from dgdr_operator.request import DeploymentRequest
+from dgdr_operator.request import OWN, DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import hardware
+from estimator.errors import InvalidWorkload
 from estimator.estimates import Mode, Outcome
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.problem import Problem
+from estimator.vacancy import Vacancy
 from perf_db.catalog import Catalog
 from perf_db.errors import UnknownSystem
 
 AGGREGATED: tuple[Mode, ...] = ("aggregated",)
 BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
+PIN = f"metadata.annotations[{OWN}/pin]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +38,29 @@ class Question:
         """GPUs of one node."""
         return self.problems[0].system.node.gpus
 
-    def ask(self, modes: tuple[Mode, ...], bandwidth: float | None, together: Container[str] = ()) -> Outcome:
+    def on(self, vacancy: Vacancy | None) -> "Question":
+        """The same question, to be answered by what fits on *vacancy*; None: on any nodes."""
+        if vacancy is None:
+            return self
+        here = replace(vacancy, node_gpus=self.node_gpus)
+        return replace(self, problems=tuple(replace(problem, vacancy=here) for problem in self.problems))
+
+    def ask(
+        self, modes: tuple[Mode, ...], bandwidth: float | None, together: Container[str] = (), *, advise: bool = True
+    ) -> Outcome:
         """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second.
 
-        together: engines that are asked for aggregated plans only.
+        together: engines that are asked for aggregated plans only; advise: a refusal also names lighter loads.
+        Raises InvalidSpec for pins that no engine can follow.
         """
         asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
         asked = [replace(one, modes=AGGREGATED) if one.backend in together else one for one in asked]
-        return engines.ask(asked, self.catalog)
+        try:
+            return engines.ask(asked, self.catalog, advise=advise)
+        except InvalidWorkload as problem:
+            if problem.field != "pin":
+                raise
+            raise InvalidSpec.at(PIN, f"must be {problem.allowed}, not {problem.value}") from None
 
 
 def question(
@@ -63,6 +81,7 @@ def question(
             targets=request.targets,
             backend_version=target.release.engines[name],
             objective=request.policy.objective,
+            pins=request.policy.pins,
         )
         for name in _engines(request, system, catalog, settings)
     )

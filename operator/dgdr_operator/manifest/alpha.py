@@ -5,7 +5,7 @@ from typing import Any
 
 from dgdr_operator.inventory import GPU
 from dgdr_operator.manifest import beta
-from dgdr_operator.manifest.parts import Component, Container
+from dgdr_operator.manifest.parts import Component
 from dgdr_operator.request import NewClaim
 
 API = "nvidia.com/v1alpha1"
@@ -32,10 +32,12 @@ def _claim(name: str, creation: NewClaim | None) -> dict[str, Any]:
 
 
 def _component(component: Component) -> dict[str, Any]:
-    written: dict[str, Any] = {"componentType": "frontend" if component.role is None else "worker"}
-    if component.role in {"prefill", "decode"}:
-        written["subComponentType"] = component.role
+    written: dict[str, Any] = {"componentType": "worker" if component.is_worker else component.kind}
+    if component.kind in {"prefill", "decode"}:
+        written["subComponentType"] = component.kind
     written["replicas"] = component.replicas
+    if component.scaled:
+        written["scalingAdapter"] = {"enabled": True}
     if component.nodes > 1:
         written["multinode"] = {"nodeCount": component.nodes}
     if component.version_override is not None:
@@ -71,17 +73,19 @@ def _pod(component: Component) -> dict[str, Any]:
     ordinary = [entry for entry in component.pod.volumes if entry.kind != "claim"]
     if ordinary:
         written["volumes"] = [beta.volume(entry) for entry in ordinary]
-    main = _container(component.container, is_worker=component.role is not None)
+    main = _container(component)
     if ordinary:
         main["volumeMounts"] = [beta.mount(entry) for entry in ordinary]
     return {**written, "mainContainer": main}
 
 
-def _container(container: Container, *, is_worker: bool) -> dict[str, Any]:
+def _container(component: Component) -> dict[str, Any]:
+    """The platform knows how to start a frontend."""
+    container = component.container
     written: dict[str, Any] = {"image": container.image, "imagePullPolicy": "IfNotPresent"}
-    if not is_worker:
+    if component.kind == "frontend":
         return written
-    written["workingDir"] = WORKSPACE
+    written |= {"workingDir": WORKSPACE} if component.is_worker else {}
     if container.security:
         written["securityContext"] = dict(container.security)
     return {**written, "command": list(container.command), "args": list(container.args)}

@@ -23,9 +23,11 @@ def render(metadata: Mapping[str, Any], backend: str, components: Iterable[Compo
 def _component(component: Component) -> dict[str, Any]:
     written: dict[str, Any] = {
         "name": component.name,
-        "type": {None: "frontend", "aggregated": "worker"}.get(component.role, component.role),
+        "type": component.kind,
         "replicas": component.replicas,
     }
+    if component.scaled:
+        written["scalingAdapter"] = {}
     if component.nodes > 1:
         written["multinode"] = {"nodeCount": component.nodes}
     if component.version_override is not None:

@@ -8,8 +8,8 @@ from dgdr_operator.errors import ManifestError
 from dgdr_operator.inventory import GPU
 from dgdr_operator.manifest import affinity, attachments, sglang, storage, trtllm, vllm
 from dgdr_operator.manifest.attachments import Attachment, Share
-from dgdr_operator.manifest.parts import FRONTEND, Component, Container, Pod, Volume
-from dgdr_operator.manifest.sites import Site, serving
+from dgdr_operator.manifest.parts import FRONTEND, Component, Container, Kind, Pod, Volume
+from dgdr_operator.manifest.sites import Site, copies, serving
 from estimator.estimates import Estimate, Role, Worker
 from estimator.parallelism import Parallel
 
@@ -48,7 +48,7 @@ def frontend(image: str, site: Site) -> Component:
     )
     return Component(
         name=FRONTEND,
-        role=None,
+        kind="frontend",
         replicas=1,
         container=container,
         pod=pod(site),
@@ -78,7 +78,8 @@ def worker(planned: Worker, estimate: Estimate, site: Site, titles: Titles) -> C
     )
     return Component(
         name=titles.components[planned.role],
-        role=planned.role,
+        kind=_kind(planned.role, site),
+        scaled=site.hands_over(planned.role),
         replicas=estimate.replicas * planned.count,
         container=container,
         pod=_worker_pod(planned.role, attached, site, titles),
@@ -86,6 +87,13 @@ def worker(planned: Worker, estimate: Estimate, site: Site, titles: Titles) -> C
         shared_memory=storage.shared_memory(estimate.backend, planned, nodes, site.settings.shared_memory),
         version_override=site.target.version_override,
     )
+
+
+def _kind(role: Role, site: Site) -> Kind:
+    """A planner looks for workers that decode, whether or not they prefill too."""
+    if role == "aggregated":
+        return "worker" if site.request.overrides.planner is None else "decode"
+    return role
 
 
 def _launchable(parallel: Parallel, pod_gpus: int) -> None:
@@ -116,7 +124,7 @@ def pod(site: Site) -> Pod:
 
 
 def _arguments(planned: Worker, backend: str, site: Site) -> tuple[str, ...]:
-    told, release = serving(site), site.target.release
+    told, release = serving(site, copies(planned, backend, site)), site.target.release
     match backend:
         case "vllm":
             return vllm.arguments(planned, told, release)

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from dgdr_operator.manifest import alpha, beta, checks, components, mocker, names, notes, override, trtllm
+from dgdr_operator.manifest import alpha, beta, checks, components, mocker, names, notes, override, planner, trtllm
 from dgdr_operator.manifest.components import Titles
 from dgdr_operator.manifest.parts import Component
-from dgdr_operator.manifest.sites import Site, serving
+from dgdr_operator.manifest.sites import Site, copies, serving
 from dgdr_operator.request import OWN, DeploymentRequest
 from estimator.estimates import Estimate
 
@@ -45,6 +45,7 @@ def _served(estimate: Estimate, site: Site) -> tuple[Any, ...]:
     titles = Titles(graph=name, components=called, engine_files=files[0]["metadata"]["name"] if files else "")
     parts = [components.frontend(components.image(estimate, site), site)]
     parts += [components.worker(worker, estimate, site, titles) for worker in estimate.workers]
+    parts += _planned(estimate, site)
     graph = _rendered(name, estimate.backend, parts, site)
     checks.generated(graph, gpus=estimate.gpus, node_gpus=node_gpus, model=request.model)
     return *files, graph, note
@@ -55,9 +56,14 @@ def _mocked(estimate: Estimate, site: Site) -> tuple[Any, ...]:
     backend = mocker.simulated(estimate.backend)
     called, name, note = names.components(site.request, site.api, backend, dict.fromkeys(mocker.ROLES, 1))
     titles = Titles(graph=name, components=called)
-    graph = _rendered(name, backend, mocker.parts(backend, site, titles), site)
+    graph = _rendered(name, backend, [*mocker.parts(backend, site, titles), *_planned(estimate, site)], site)
     checks.mocked(graph)
     return graph, note
+
+
+def _planned(estimate: Estimate, site: Site) -> list[Component]:
+    """The planner, where the request asks for one."""
+    return [] if site.request.overrides.planner is None else [planner.component(estimate, site)]
 
 
 def _rendered(name: str, backend: str, parts: Iterable[Component], site: Site) -> dict[str, Any]:
@@ -90,11 +96,12 @@ def _engine_files(estimate: Estimate, site: Site, name: str) -> tuple[dict[str, 
     """
     if estimate.backend != "trtllm":
         return ()
-    told, sku = serving(site), site.request.hardware.gpu_sku or ""
-    gpus = trtllm.Gpus(sku=sku, capacity=site.place.gpu_capacity, per_node=site.place.node_gpus)
+    place, sku = site.place, site.request.hardware.gpu_sku or ""
+    gpus = trtllm.Gpus(sku=sku, capacity=place.gpu_capacity, per_node=place.node_gpus, experts=site.experts)
+    told = [(worker, serving(site, copies(worker, estimate.backend, site))) for worker in estimate.workers]
     contents = {
-        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, told, gpus), sort_keys=False)
-        for worker in estimate.workers
+        trtllm.file_name(worker): yaml.safe_dump(trtllm.engine_file(worker, said, gpus), sort_keys=False)
+        for worker, said in told
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
     identity = site.request.identity

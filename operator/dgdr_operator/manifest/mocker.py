@@ -42,7 +42,8 @@ def _worker(role: Role, backend: str, site: Site, titles: Titles) -> Component:
     )
     return Component(
         name=titles.components[role],
-        role=role,
+        kind="prefill" if role == "prefill" else "decode",
+        scaled=site.hands_over(role),
         replicas=1,
         container=container,
         pod=components.pod(site),

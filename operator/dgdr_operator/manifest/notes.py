@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dgdr_operator.manifest.sites import Site
+from dgdr_operator.manifest.sites import Site, copies
 from estimator.estimates import Estimate
 
 
@@ -17,6 +17,13 @@ def of(estimate: Estimate, site: Site) -> Iterator[str]:
         yield "the workers are mocked and use no GPU: the predicted figures are those of the planned deployment"
     elif knobs.kv_router:
         yield "requests are routed by prefix: the estimate assumes that no prefix is found, so it can only be exceeded"
+    if any(copies(worker, estimate.backend, site) for worker in estimate.workers):
+        yield "busy experts have one copy on each GPU (EPLB): they take memory that the estimate gives to the cache"
+    if handed := [worker.role for worker in estimate.workers if site.hands_over(worker.role)]:
+        told = (
+            "the numbers of workers are the planner's once the graph runs, and the predicted figures those of the start"
+        )
+        yield f"{told} ({', '.join(handed)})"
     if site.fabric.profile == "efa" and estimate.mode == "disaggregated" and not _for_efa(estimate, site):
         yield f"the image tag {site.target.image_suffix} is taken as it is: it must have the libraries for EFA"
 

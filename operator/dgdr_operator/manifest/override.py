@@ -23,6 +23,7 @@ _ALIASES = {
     "prefill": ("prefill", "vllmprefillworker", "sglangprefillworker", "trtllmprefillworker"),
     "decode": ("decode", "vllmdecodeworker", "sglangdecodeworker", "trtllmdecodeworker"),
     "frontend": ("frontend",),
+    "planner": ("planner",),
 }
 """Names, lower case, under which documents of either version and any engine speak of a component of that kind."""
 

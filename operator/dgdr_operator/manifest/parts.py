@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dgdr_operator.request import NewClaim
-from estimator.estimates import Role
 
 FRONTEND = "Frontend"
+Kind = Literal["frontend", "planner", "worker", "prefill", "decode"]
+"""What a component is, in the platform's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +55,26 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One component: role None is the Frontend; nodes: pods of one replica; shared_memory: quantity, "" for default."""
+    """One component.
+
+    nodes: pods of one replica; shared_memory: quantity, "" for default; scaled: somebody else counts its replicas once
+    it runs.
+    """
 
     name: str
-    role: Role | None
+    kind: Kind
     replicas: int
     container: Container
     pod: Pod
     nodes: int = 1
     shared_memory: str = ""
     version_override: str | None = None
+    scaled: bool = False
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it serves a model."""
+        return self.kind in {"worker", "prefill", "decode"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +83,7 @@ class Serving:
 
     model: id or path as the engine opens it; name: as clients ask for it; context: tokens a request may reach, None
     for the model's own; kv_dtype: "fp8" or "auto"; isl, osl: tokens that were planned for; kv_router: workers tell
-    which prefixes they hold; libfabric: keys and values move over EFA.
+    which prefixes they hold; libfabric: keys and values move over EFA; copies: experts of a layer that have a copy.
     """
 
     model: str
@@ -85,3 +96,4 @@ class Serving:
     trust_remote_code: bool = False
     kv_router: bool = False
     libfabric: bool = False
+    copies: int = 0

@@ -37,6 +37,8 @@ def group(graph: Mapping[str, Any], release: Release) -> dict[str, Any]:
     """
     if graph["spec"]["backendFramework"] != "sglang" or graph["apiVersion"] != beta.API:
         raise Unsupported("target rbg", "RoleBasedGroups are written for sglang: choose --backend sglang")
+    if any(component["type"] == "planner" for component in graph["spec"]["components"]):
+        raise Unsupported("target rbg", "RoleBasedGroups have no planner: leave features.planner out")
     name = graph["metadata"]["name"]
     parts = {part.name: part for part in views.of(graph)}
     workers = [part for part in parts.values() if part.is_worker]

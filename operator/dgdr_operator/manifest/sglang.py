@@ -23,6 +23,7 @@ def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, 
     """Flags and values as separate items, which is the only form the platform parses."""
     flags = ["--model-path", serving.model, "--served-model-name", serving.name]
     flags += _widths(worker, release)
+    flags += ["--enable-eplb", "--ep-num-redundant-experts", str(serving.copies)] if serving.copies else []
     flags += ["--kv-cache-dtype", "fp8_e4m3" if serving.kv_dtype == "fp8" else "auto"]
     flags += [] if serving.context is None else ["--context-length", str(serving.context)]
     flags += _limits(worker, serving, release)

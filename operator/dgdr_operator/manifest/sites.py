@@ -10,9 +10,25 @@ from dgdr_operator.manifest.parts import Serving
 from dgdr_operator.manifest.releases import Target
 from dgdr_operator.request import ApiVersion, DeploymentRequest, ModelCache
 from dgdr_operator.settings import Settings
+from estimator.estimates import Role, Worker
 
 CONTEXT_SLACK = 1500
 """Tokens beyond isl + osl that a request may reach before it is refused; the customer's 4000 + 500 gives 6000."""
+
+
+BLACKWELL = ("b200", "b300", "gb200", "gb300")
+"""How names of Blackwell systems begin."""
+
+_COUNTED: Mapping[str, frozenset[Role]] = {
+    "agg": frozenset({"aggregated"}),
+    "disagg": frozenset({"prefill", "decode"}),
+    "prefill": frozenset({"prefill"}),
+    "decode": frozenset({"decode"}),
+}
+"""Roles whose workers the platform's planner counts, by its mode."""
+
+_IDLE = ("advisory", "no_operation")
+"""Orders under which it advises and changes nothing, in newer and in older releases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +45,7 @@ class Place:
 class Site:
     """Everything a graph depends on besides the estimate itself.
 
-    context: the model's longest sequence, tokens; kv_dtype: "fp8" or "auto".
+    context: the model's longest sequence, tokens; kv_dtype: "fp8" or "auto"; experts: of one layer, 0 for none.
     """
 
     request: DeploymentRequest
@@ -40,11 +56,19 @@ class Site:
     place: Place
     context: int
     kv_dtype: str
+    experts: int = 0
 
     @property
     def cache(self) -> ModelCache | None:
         """The claim that holds the model: the request's, else the operator's."""
         return self.request.model_cache or self.settings.model_cache
+
+    def hands_over(self, role: Role) -> bool:
+        """Whether the platform's planner decides how many workers of *role* there are, once the graph runs."""
+        given = self.request.overrides.planner
+        if given is None or any(given.get(word) is True for word in _IDLE):
+            return False
+        return "mode" not in given or role in _COUNTED[given["mode"]]
 
     @property
     def secret(self) -> str:
@@ -53,8 +77,16 @@ class Site:
         return self.settings.hf_secret if named is None else named
 
 
-def serving(site: Site) -> Serving:
-    """What all workers of the plan are told alike."""
+def copies(worker: Worker, backend: str, site: Site) -> int:
+    """Experts of a layer that have a copy: one on each GPU, where tokens are exchanged and the request wants it."""
+    parallel, sku = worker.parallel, site.request.hardware.gpu_sku or ""
+    nvlink = backend == "trtllm" and sku.startswith(BLACKWELL)
+    exchanged = parallel.dp > 1 and parallel.moe_tp == 1 and (nvlink or parallel.moe_ep > site.place.node_gpus)
+    return parallel.moe_ep if site.request.policy.balanced and exchanged else 0
+
+
+def serving(site: Site, copied: int = 0) -> Serving:
+    """What all workers of the plan are told alike; *copied*: what one of them is told of copies of experts."""
     request, workload = site.request, site.request.workload
     planned = min(workload.isl + workload.osl + CONTEXT_SLACK, site.context)
     return Serving(
@@ -68,4 +100,5 @@ def serving(site: Site) -> Serving:
         trust_remote_code=request.overrides.trust_remote_code,
         kv_router=request.knobs.kv_router,
         libfabric=site.fabric.profile == "efa",
+        copies=copied,
     )

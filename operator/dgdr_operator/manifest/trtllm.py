@@ -5,6 +5,7 @@ from typing import Any
 
 from dgdr_operator.manifest.parts import Serving
 from dgdr_operator.manifest.releases import Release
+from dgdr_operator.manifest.sites import BLACKWELL
 from estimator.backends.trtllm import ENGINE
 from estimator.estimates import Worker
 from estimator.parallelism import Parallel
@@ -12,7 +13,9 @@ from estimator.parallelism import Parallel
 FOLDER = "/opt/dynamo/engine"
 """Where the engine files are mounted."""
 
-_BLACKWELL = ("b200", "b300", "gb200", "gb300")
+_MOVED_LAYERS = 1
+"""Layers whose busy experts are placed anew in one iteration; 0 would keep the first placement for ever."""
+
 _TOKENS_STEP = 32
 _TRANSFER_SLACK = 500
 _LARGEST_GRAPH_STEP = 64
@@ -20,11 +23,15 @@ _LARGEST_GRAPH_STEP = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpus:
-    """What the engine file depends on besides the worker: the GPU, its memory in bytes, and how many a node has."""
+    """What the engine file depends on besides the worker: the GPU, its memory in bytes, and how many a node has.
+
+    experts: of a layer of the model.
+    """
 
     sku: str
     capacity: float
     per_node: int
+    experts: int = 0
 
 
 def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, ...]:
@@ -66,6 +73,9 @@ def engine_file(worker: Worker, serving: Serving, gpus: Gpus) -> dict[str, Any]:
     if parallel.moe_ep * parallel.moe_tp > 1:
         content |= {"moe_expert_parallel_size": parallel.moe_ep, "moe_tensor_parallel_size": parallel.moe_tp}
         content["moe_config"] = {"backend": _experts(parallel, gpus)}
+        if serving.copies:
+            slots = gpus.experts + serving.copies
+            content["moe_config"]["load_balancer"] = {"num_slots": slots, "layer_updates_per_iter": _MOVED_LAYERS}
     if worker.role != "aggregated":
         buffer = _ceil(serving.isl + serving.osl + _TRANSFER_SLACK)
         content["cache_transceiver_config"] = {"backend": "DEFAULT", "max_tokens_in_buffer": buffer}
@@ -74,7 +84,7 @@ def engine_file(worker: Worker, serving: Serving, gpus: Gpus) -> dict[str, Any]:
 
 def _experts(parallel: Parallel, gpus: Gpus) -> str:
     """Kernels that exchange tokens across nodes exist for Blackwell only; on Hopper they crash."""
-    wide = parallel.moe_ep > gpus.per_node and gpus.sku.startswith(_BLACKWELL)
+    wide = parallel.moe_ep > gpus.per_node and gpus.sku.startswith(BLACKWELL)
     return "WIDEEP" if wide else "CUTLASS"
 
 

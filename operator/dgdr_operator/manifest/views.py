@@ -1,7 +1,7 @@
 """Reads a finished graph, of either version, as the same few facts per component, for whoever checks or compares it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -54,7 +54,11 @@ class View:
 def of(graph: Mapping[str, Any]) -> list[View]:
     """Every component of *graph*."""
     spec = graph.get("spec") or {}
-    return list(_alpha(spec) if graph["apiVersion"].endswith("v1alpha1") else _beta(spec))
+    found = list(_alpha(spec) if graph["apiVersion"].endswith("v1alpha1") else _beta(spec))
+    if any(view.kind == "prefill" for view in found):
+        return found
+    # Workers that decode and have nobody to prefill for them do both; a planner wants them called so.
+    return [replace(view, kind="worker") if view.kind == "decode" else view for view in found]
 
 
 def _beta(spec: Mapping[str, Any]) -> Iterator[View]:

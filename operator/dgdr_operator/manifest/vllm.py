@@ -34,6 +34,8 @@ def arguments(worker: Worker, serving: Serving, release: Release) -> tuple[str, 
     flags += ["--pipeline-parallel-size", str(parallel.pp)]
     flags += ["--data-parallel-size", str(parallel.dp)]
     flags += ["--enable-expert-parallel"] if parallel.moe_ep > 1 else []
+    if serving.copies:
+        flags += ["--enable-eplb", "--eplb-config", f'{{"num_redundant_experts":{serving.copies}}}']
     flags += ["--kv-cache-dtype", serving.kv_dtype]
     flags += [] if serving.context is None else ["--max-model-len", str(serving.context)]
     flags += ["--max-num-seqs", str(sequences), "--max-num-batched-tokens", str(max(budget, sequences))]

@@ -22,6 +22,17 @@ decoded. The rows with a known cause on record lie above; no other row that was 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How a run was served: its split and weights in words, nominal tokens in and out, clients, GPUs."""
+
+    configuration: str
+    isl: int
+    osl: int
+    concurrency: float
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """A run that can be scored: what it is, and (predicted, measured) of each metric, SI units, None where open.
 
@@ -33,6 +44,7 @@ class Pair:
     backend: str
     system: str
     model: str
+    setting: Setting
     ttft: tuple[float, float] | None
     itl: tuple[float, float] | None
     throughput: tuple[float, float] | None

@@ -24,6 +24,7 @@ def page(stored: Accuracy) -> str:
         _beside(stored),
         _where_worse(stored),
         _groups(stored),
+        _choices(stored),
         _intervals(stored),
         _reading(stored),
     )
@@ -117,6 +118,24 @@ def _cells(found: Mapping[str, Any] | None) -> list[str]:
 def _with_ends(found: Mapping[str, Any], field: str) -> str:
     ends: Sequence[float] | None = found.get(f"{field}_90")
     return _percent(found[field]) + (f" ({_percent(ends[0])} to {_percent(ends[1])})" if ends else "")
+
+
+def _choices(stored: Accuracy) -> Iterator[str]:
+    yield "## Choices"
+    yield ""
+    yield "Output lost by choosing by prediction, in %. Within each (model, system, engine, input, output tokens), at"
+    yield "every time between tokens that was measured there, the configuration of the highest predicted output per GPU"
+    yield "is picked, and what was measured for it at that time (straight between its loads) is compared with the best"
+    yield "that was measured. A pick that was never measured to be that fast loses everything. Every group counts once;"
+    yield "chance is the mean over all configurations that were measured to be that fast."
+    yield ""
+    yield "| engine | mean | median | p90 | by chance | best picked | never so fast | groups | configurations | picks |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for name, found in stored.regret.items():
+        shares = [_percent(found[field]) for field in ("mean", "median", "p90", "blind", "right")]
+        counts = [str(found[field]) for field in ("missed", "groups", "configurations", "levels")]
+        yield f"| {name} | {' | '.join(shares + counts)} |"
+    yield ""
 
 
 def _intervals(stored: Accuracy) -> Iterator[str]:

@@ -16,7 +16,7 @@ _NAMES_SHOWN = 4
 
 
 def errors(pairs: Sequence[Pair], paper: Paper) -> Iterator[str]:
-    """Errors by every grouping, rows that cannot be left out of none of them but the second line."""
+    """Errors by every grouping; only the first tells what they are without the rows that cannot be."""
     yield from heading("Errors in % of the measured time (bias: signed median)", paper)
     for grouping in accuracy.GROUPINGS:
         yield ""
@@ -45,11 +45,16 @@ def coverage(pairs: Sequence[Pair], stored: Accuracy | None, paper: Paper) -> It
     engines = sorted({pair.backend for pair in pairs})
     yield from heading("Measurements inside 90 % intervals, in %", paper)
     columns = [Column(head=("", "backend"), cells=tuple(engines), left=True)]
-    for title, share in (("stored", _inside(stored)), ("group left out", _left_out)):
+    for title, share in shares(stored).items():
         for metric in METRICS:
             cells = tuple(_percent(share([one for one in pairs if one.backend == name], metric)) for name in engines)
             columns.append(Column(head=(title, WORDS[metric]), cells=cells))
     yield from grid.draw(columns, paper)
+
+
+def shares(stored: Accuracy | None) -> Mapping[str, Callable[[Sequence[Pair], Metric], float | None]]:
+    """How to count measurements inside intervals: those that are stored, those learned from the other groups."""
+    return {"stored": _inside(stored), "group left out": _left_out}
 
 
 def _shown(pairs: Sequence[Pair], grouping: str) -> Mapping[str, Row]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dgdr_operator.report import chart, figures, ranking
-from dgdr_operator.report.asked import Asked, promises, sources, traffic
+from dgdr_operator.report.asked import Asked, decided, promises, sources, traffic
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
 from estimator.estimates import Estimate, Outcome, Worker
@@ -43,7 +43,7 @@ def title(asked: Asked) -> str:
 def question(asked: Asked, dtypes: dict[str, str], notes: tuple[str, ...], at_most: str) -> list[Fact]:
     """What was asked and what is known about it; *at_most* is the sign of an upper bound."""
     return [
-        ("Asked", [traffic(asked.workload), promises(asked.targets, at_most)]),
+        ("Asked", [traffic(asked.workload), promises(asked.targets, at_most), decided(asked.pins)]),
         ("Measured", sources(asked)),
         ("Dtypes", [f"{name}: {value}" for name, value in dtypes.items()]),
         ("Notes", list(dict.fromkeys(notes))),
@@ -79,6 +79,7 @@ def plan(asked: Asked, outcome: Outcome) -> list[Fact]:
         ("Runs on", [f"{choice.gpus} of {asked.gpus} GPUs with {choice.backend}"]),
         ("Serves", [_rates(choice), _versus(asked, outcome)]),
         ("Latency", [_latency(choice)]),
+        ("Trust", trusted(choice)),
         ("Memory", [_memory(worker) for worker in choice.workers]),
         ("Evidence", [evidence(choice)]),
     ]
@@ -124,6 +125,20 @@ def _latency(estimate: Estimate) -> str:
         f"TTFT {figures.ms(estimate.latency.ttft)} ms{made_of}, ITL {figures.ms(estimate.latency.itl)} ms, "
         f"whole request {figures.ms(estimate.latency.request)} ms"
     )
+
+
+def trusted(estimate: Estimate) -> list[str]:
+    """How probable it is that the promises are kept, and how far each number is to be believed."""
+    trust = estimate.trust
+    if trust is None:
+        return []
+    spans = [
+        ("TTFT", figures.between(trust.ttft, figures.ms), " ms"),
+        ("ITL", figures.between(trust.itl, figures.ms), " ms"),
+        ("output", figures.between(trust.tokens_per_second, figures.plain), " tokens/s"),
+    ]
+    words = ", ".join(f"{name} {span}{unit}" for name, span, unit in spans if span)
+    return [f"the latency targets are kept with probability {figures.odds(estimate)}", words]
 
 
 def _memory(worker: Worker) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from dgdr_operator.report import figures
 from dgdr_operator.units import MILLISECOND
 from estimator.model import Model
+from estimator.pins import FREE, Pins
 from estimator.problem import DatabaseMode
 from estimator.workload import Targets, Workload
 
@@ -16,6 +17,7 @@ class Asked:
     """One question as the user put it.
 
     backend: "auto" or an engine; backend_version: None for the newest; database_mode: how much must be measured;
+    pins: what the user decided of the answer;
     packs: names of the measurements used, such as "h200_sxm/vllm 0.12.0"; notes: how names were resolved.
     """
 
@@ -27,6 +29,7 @@ class Asked:
     workload: Workload
     targets: Targets
     database_mode: DatabaseMode = "hybrid"
+    pins: Pins = FREE
     packs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -47,6 +50,8 @@ class Asked:
             "request_rate": self.workload.request_rate,
             **{f"{name}_ms": None if seconds is None else _exact(seconds) for name, seconds in _targets(self.targets)},
             "database_mode": self.database_mode,
+            "confidence": self.targets.confidence or None,
+            "pin": str(self.pins) or None,
             "measurements": list(self.packs),
         }
 
@@ -70,11 +75,17 @@ def sources(asked: Asked) -> list[str]:
     return [", ".join(asked.packs), meaning.get(asked.database_mode, "")]
 
 
+def decided(pins: Pins) -> str:
+    """What the user decided of the answer, in words; "" for nothing."""
+    return f"pinned: {pins}" if pins else ""
+
+
 def promises(targets: Targets, at_most: str) -> str:
     """The targets in words; *at_most* is the sign between a name and its bound."""
     names = {"ttft": "TTFT", "itl": "ITL", "request_latency": "request"}
     bounds = [f"{names[name]} {at_most} {figures.short(_exact(value))} ms" for name, value in _given(targets)]
-    return ", ".join(bounds) or "no latency target"
+    sure = f", with probability {figures.short(targets.confidence)} at least" if targets.confidence else ""
+    return (", ".join(bounds) or "no latency target") + sure
 
 
 def _targets(targets: Targets) -> tuple[tuple[str, float | None], ...]:

@@ -101,6 +101,8 @@ def _secret(pod: Pod, secrets: frozenset[str] | None) -> Findings:
 def _rdma(evidence: Evidence, pods: list[Pod]) -> Findings:
     """Every pod that hands keys and values to another one."""
     apart = [pod for pod in pods if pod.is_apart]
+    # Workers that a planner counts are called decode workers even where nobody prefills for them.
+    apart = apart if any(pod.kind == "prefill" or "--disaggregation-mode" in pod.words for pod in apart) else []
     if not apart:
         yield ok("RDMA", "", "not needed: no prefill or decode pods")
     for pod in apart:

@@ -1,13 +1,18 @@
 """Numbers as a person reads them: SI values in, short strings with fixed units out."""
 
+from collections.abc import Callable
+from math import floor
+
 from dgdr_operator.units import GIBIBYTE, MILLISECOND
-from estimator.estimates import Estimate, Worker
+from estimator.estimates import Ends, Estimate, Worker
 from estimator.parallelism import Parallel
 
 MISSING = "-"
 # Decimals of a number below each limit: about four digits.
 _DECIMALS = ((100, 2), (1000, 1), (10_000, 0))
 _TRACE = 0.005
+_DUST = 1e-9
+"""What binary fractions lack of decimal ones."""
 
 
 def milliseconds(seconds: float | None) -> float | None:
@@ -40,6 +45,21 @@ def gib(size: float) -> str:
 def percent(share: float) -> str:
     """A share of one as a whole percentage; a trace is never shown as nothing."""
     return "<1 %" if 0 < share < _TRACE else f"{share:.0%}".replace("%", " %")
+
+
+def odds(estimate: Estimate) -> str:
+    """The probability that the targets are kept; a dash where it is not known."""
+    return MISSING if estimate.trust is None else probability(estimate.trust.probability)
+
+
+def probability(value: float) -> str:
+    """A probability to two decimals, never more than it is."""
+    return f"{floor(100 * value + _DUST) / 100:.2f}"
+
+
+def between(ends: Ends | None, show: Callable[[float], str]) -> str:
+    """An interval in words, such as "90 % between 9.2 and 17.5"; "" for none."""
+    return "" if ends is None else f"90 % between {show(ends[0])} and {show(ends[1])}"
 
 
 def split(parallel: Parallel) -> str:

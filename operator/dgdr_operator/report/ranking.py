@@ -31,6 +31,8 @@ def footnotes(estimates: Sequence[Estimate], chosen: Estimate | None) -> list[st
         share = figures.percent(DOUBTFUL_SHARE)
         classes = " or ".join(sorted(DOUBTFUL, reverse=True))
         notes.append(f"{DOUBTED} more than {share} of its step time is {classes}, not measured")
+    if any(estimate.trust is not None for estimate in estimates):
+        notes.append("P(SLA kept): share of compared runs that, off by as much, would still keep all latency targets")
     return notes
 
 
@@ -49,10 +51,18 @@ def _performance(estimates: Sequence[Estimate]) -> list[Column]:
         _column(estimates, ("tok/s", "/user"), _per_user, need=7),
         _column(estimates, ("TTFT", "ms"), lambda one: figures.ms(one.latency.ttft)),
         _column(estimates, ("ITL", "ms"), lambda one: figures.ms(one.latency.itl)),
+        *_odds(estimates),
         _column(estimates, ("request", "ms"), lambda one: figures.ms(one.latency.request), need=2),
         _column(estimates, ("", "concurrency"), _concurrency, need=6),
         _column(estimates, ("", "GPUs"), _gpus, need=8),
     ]
+
+
+def _odds(estimates: Sequence[Estimate]) -> list[Column]:
+    """How probable it is that the targets are kept, where that is known of any."""
+    if all(estimate.trust is None for estimate in estimates):
+        return []
+    return [_column(estimates, ("P(SLA", "kept)"), figures.odds, need=4)]
 
 
 def _shape(estimates: Sequence[Estimate]) -> list[Column]:

@@ -15,6 +15,7 @@ _FLAG = {
     "ttft": "--ttft",
     "itl": "--itl",
     "e2eLatency": "--request-latency",
+    "confidence": "--confidence",
     "totalGpus": "--total-gpus",
     "isl": "--isl",
     "concurrency": "--concurrency",
@@ -53,6 +54,8 @@ def shown(relaxation: Relaxation) -> str:
     """The value of the knob in the units of its flag, rounded to the side that still works."""
     if relaxation.knob in _MILLISECONDS:
         return figures.short(_up(relaxation.value / MILLISECOND))
+    if relaxation.knob == "confidence":
+        return figures.short(floor(relaxation.value * 1e3) / 1e3)
     return figures.short(relaxation.value)
 
 

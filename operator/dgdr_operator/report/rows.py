@@ -5,7 +5,7 @@ from typing import Any
 
 from dgdr_operator.report import figures
 from dgdr_operator.units import GIBIBYTE
-from estimator.estimates import Estimate, Worker
+from estimator.estimates import Ends, Estimate, Worker
 from estimator.parallelism import Parallel
 
 Row = dict[str, Any]
@@ -36,6 +36,7 @@ def row(estimate: Estimate) -> Row:
         "tokens_per_second_per_user": rounded(estimate.tokens_per_second_per_user),
         "request_rate": rounded(estimate.load.request_rate),
         "memory_gib": rounded(figures.memory(estimate) / GIBIBYTE),
+        **_trust(estimate),
         "doubtful": estimate.is_doubtful,
         "provenance": {name: rounded(share) for name, share in estimate.provenance.items()},
     }
@@ -55,6 +56,24 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             out[prefix + key] = "" if value is None else value
     return out
+
+
+def _trust(estimate: Estimate) -> Row:
+    """The probability that the targets are kept, and the ends of 90 % intervals; None where nothing is known."""
+    trust = estimate.trust
+    ends = {
+        "ttft_ms": _milliseconds(trust.ttft if trust else None),
+        "itl_ms": _milliseconds(trust.itl if trust else None),
+        "tokens_per_second": (trust.tokens_per_second if trust else None) or (None, None),
+    }
+    found: Row = {"sla_probability": rounded(trust.probability if trust else None)}
+    for name, (low, high) in ends.items():
+        found |= {f"{name}_low": rounded(low), f"{name}_high": rounded(high)}
+    return found
+
+
+def _milliseconds(ends: Ends | None) -> tuple[float | None, float | None]:
+    return (None, None) if ends is None else (figures.milliseconds(ends[0]), figures.milliseconds(ends[1]))
 
 
 def _workers(estimate: Estimate) -> Row:

@@ -1,11 +1,16 @@
 """The request's own annotations (`dgdr-operator.io/...`): what each may say, and the Knobs they become."""
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from dgdr_operator.errors import nearest
-from dgdr_operator.request import OWN, Knobs
+from dgdr_operator.errors import InvalidSpec, nearest
+from dgdr_operator.request import OWN, Knobs, Policy
 from dgdr_operator.spec.words import show
+from estimator import pins
+from estimator.errors import InvalidWorkload
+from estimator.workload import Targets
 
 _CHOICES = {
     "mode": ("auto", "owner", "plugin", "ignore"),
@@ -18,6 +23,8 @@ _CHOICES = {
     "kv-router": ("false", "true"),
     "on-infeasible": ("fail", "best-effort"),
     "on-unsupported": ("fail", "memory-fit"),
+    "pause": ("false", "true"),
+    "replan-policy": ("preview", "never", "auto"),
     "replan-strategy": ("hold", "blue-green", "recreate"),
     "validate": ("false", "true"),
 }
@@ -25,16 +32,15 @@ _CHOICES = {
 
 _SUPPORTED = {
     "mode": ("auto", "owner"),
-    "deletion-policy": ("keep",),
     "on-infeasible": ("fail",),
     "on-unsupported": ("fail",),
-    "replan-strategy": ("hold",),
     "validate": ("false",),
 }
 """Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
 
-_FREE = ("retry", "fabric", "hf-secret")
+_FREE = ("retry", "fabric", "hf-secret", "pin", "approve", "rollback", "confidence")
 _ALL = (*_CHOICES, *_FREE)
+_SHARE = re.compile(r"0?\.[0-9]{1,6}|0", re.ASCII)
 
 
 def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -50,6 +56,10 @@ def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield path, f"must be {' or '.join(allowed)}, not {show(value)}{nearest(value, allowed)}"
         elif value not in _SUPPORTED.get(key, (value,)):
             yield path, f"{value} is not supported yet: {' or '.join(_SUPPORTED[key])} is"
+        elif key == "pin":
+            yield from ((path, problem) for problem in _pin_problems(value))
+        elif key == "confidence" and _probability(value) is None:
+            yield path, f'must be a probability below 1 such as "0.9", not {show(value)}'
 
 
 def knobs(annotations: Mapping[str, Any]) -> Knobs:
@@ -66,6 +76,31 @@ def knobs(annotations: Mapping[str, Any]) -> Knobs:
     }
     chosen = {names[key]: value for key, value in own.items() if key in names}
     return Knobs(**chosen, prefix_caching=_on(own, "prefix-caching"), kv_router=_on(own, "kv-router"))
+
+
+def policy(annotations: Mapping[str, Any], said: Policy) -> Policy:
+    """*said*, with what valid *annotations* add to it. Raises InvalidSpec where the two contradict each other."""
+    found, mode = pins.parse(_own(annotations).get("pin", "")), said.pins.mode
+    if mode and not found.allows(mode):
+        problem = f"counts workers of {mode} plans, but the annotation pin wants {found.mode} ones"
+        raise InvalidSpec.at("spec.features.planner.mode", problem)
+    return replace(said, pins=replace(found, mode=mode or found.mode))
+
+
+def targets(annotations: Mapping[str, Any], said: Targets) -> Targets:
+    """*said*, with the confidence that valid *annotations* ask for."""
+    return replace(said, confidence=_probability(_own(annotations).get("confidence", "0")) or 0.0)
+
+
+def _probability(text: str) -> float | None:
+    return float(text) if _SHARE.fullmatch(text) else None
+
+
+def _pin_problems(value: str) -> Iterator[str]:
+    try:
+        pins.parse(value)
+    except InvalidWorkload as problem:
+        yield f"must be {problem.allowed}, not {problem.value}"
 
 
 def _on(own: Mapping[str, Any], key: str) -> bool:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dgdr_operator.errors import nearest
 from dgdr_operator.spec import graft, schema, words
 
 GRAPH_KIND = "DynamoGraphDeployment"
 GRAPH_VERSIONS = ("nvidia.com/v1beta1", "nvidia.com/v1alpha1")
 
-_NO_PLANNER = "the autoscaling planner changes the number of replicas, which is kept as planned here; leave it out"
+PLANNER_MODES = ("agg", "disagg", "prefill", "decode")
+"""What the platform's planner counts: workers of one kind, of two, or of one of two kinds."""
 
 Problems = Iterator[tuple[str, str]]
 
@@ -39,8 +41,10 @@ def _promises(sla: schema.Sla) -> Problems:
 
 
 def _features(features: schema.Features) -> Problems:
-    if features.planner is not None:
-        yield "spec.features.planner", f"is not supported: {_NO_PLANNER}"
+    mode = (features.planner or {}).get("mode", PLANNER_MODES[0])
+    if mode not in PLANNER_MODES:
+        choices = " or ".join(PLANNER_MODES)
+        yield "spec.features.planner.mode", f"must be {choices}, not {words.show(mode)}{nearest(mode, PLANNER_MODES)}"
 
 
 def _cache(cache: schema.ModelCache | None) -> Problems:

@@ -14,6 +14,7 @@ from dgdr_operator.request import (
 )
 from dgdr_operator.spec import schema
 from dgdr_operator.units import MEBIBYTE, MILLISECOND
+from estimator import pins
 from estimator.workload import Targets, Workload
 
 ISL, OSL = 4000, 1000
@@ -36,7 +37,7 @@ def request(identity: Identity, spec: schema.Spec, knobs: Knobs) -> DeploymentRe
         workload=_workload(spec.workload or schema.Workload()),
         targets=_targets(spec.sla or schema.Sla()),
         model_cache=_model_cache(spec.model_cache),
-        overrides=_overrides(spec.overrides or schema.Overrides()),
+        overrides=_overrides(spec.overrides or schema.Overrides(), spec.features or schema.Features()),
         policy=_policy(spec),
         knobs=_knobs(knobs, spec.features or schema.Features()),
     )
@@ -82,19 +83,23 @@ def _model_cache(cache: schema.ModelCache | None) -> ModelCache | None:
     return ModelCache(claim=cache.pvc_name, mount=mount, model_path=cache.pvc_model_path or None)
 
 
-def _overrides(overrides: schema.Overrides) -> Overrides:
+def _overrides(overrides: schema.Overrides, features: schema.Features) -> Overrides:
     pod = ((overrides.profiling_job or {}).get("template") or {}).get("spec") or {}
     return Overrides(
         graph=overrides.dgd,
         tolerations=tuple(pod.get("tolerations") or ()),
         trust_remote_code=bool(overrides.trust_remote_code),
+        planner=features.planner,
     )
 
 
 def _policy(spec: schema.Spec) -> Policy:
+    """A planner that is told what to count decides how the workers are to be."""
     objective = spec.sla.optimization_type if spec.sla else None
+    planner = (spec.features.planner if spec.features else None) or {}
     return Policy(
         auto_apply=spec.auto_apply is not False,
         search_strategy=spec.search_strategy or "rapid",
         objective=objective or "throughput",
+        pins=pins.parse(f"mode={'agg' if planner['mode'] == 'agg' else 'disagg'}") if "mode" in planner else pins.FREE,
     )

@@ -1,6 +1,7 @@
 """The one way from a request's dict to a DeploymentRequest: is it carryable, well-formed, meaningful; then nouns."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,7 +23,10 @@ def read(body: object) -> DeploymentRequest:
     document = _document(body)
     spec, spelling = _spec(document)
     _refuse((spelling(path), problem) for path, problem in meaning.problems(spec))
-    return nouns.request(_identity(document), spec, annotations.knobs(document["metadata"].get("annotations") or {}))
+    own = document["metadata"].get("annotations") or {}
+    request = nouns.request(_identity(document), spec, annotations.knobs(own))
+    policy, targets = annotations.policy(own, request.policy), annotations.targets(own, request.targets)
+    return replace(request, policy=policy, targets=targets)
 
 
 def _refuse(found: Iterator[tuple[str, str]]) -> None:

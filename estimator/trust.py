@@ -1,0 +1,134 @@
+"""How far predictions are to be believed: the probability that promises are kept, and intervals.
+
+What measured runs of an engine taught are pairs: by what factors the time between tokens and the time to the first
+token of one run fell from their predictions, together. Promises are kept with the share of those pairs that would keep
+them, so nothing is assumed about their distributions or about how they go together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from estimator.estimates import Estimate, Trust
+from estimator.ops import Array, Counts, Mask
+from estimator.workload import Targets
+from perf_db.accuracy import Accuracy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """Predicted seconds of deployments, arrays of shape (n,); osl: output tokens of a request."""
+
+    itl: Array
+    ttft: Array
+    doubtful: Mask
+    osl: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experience:
+    """Natural logarithms of measured over predicted: one pair per run, arrays of shape (runs,).
+
+    wider_itl, wider_ttft: by how much the logarithms grow where a prediction is doubtful.
+    """
+
+    accuracy: Accuracy
+    backend: str
+    itl: Array
+    ttft: Array
+
+    def kept(self, targets: Targets, told: Latencies) -> Array:
+        """Probability that all *targets* are kept, shape (n,); 1 where there are none."""
+        if targets.e2e is not None:
+            return self._counted(targets, told)
+        first = np.searchsorted(self._sorted[0], self._room(targets.itl, told.itl, "itl", told.doubtful), "right")
+        second = np.searchsorted(self._sorted[1], self._room(targets.ttft, told.ttft, "ttft", told.doubtful), "right")
+        return self._below[first, second] / len(self.itl)
+
+    def factor(self, metric: str, level: Array) -> Array:
+        """What times the predicted *metric* (itl, ttft) is not exceeded with probability *level*, shape (n,).
+
+        For "request" the larger of both factors at half the risk each, which is more than enough.
+        """
+        if metric == "request":
+            half = (1 + level) / 2
+            either: Array = np.maximum(self.factor("itl", half), self.factor("ttft", half))
+            return either
+        values = self._sorted[0 if metric == "itl" else 1]
+        rank = np.clip(np.ceil(level * len(values)).astype(int) - 1, 0, len(values) - 1)
+        factor: Array = np.exp(values[rank])
+        return factor
+
+    def of(self, estimate: Estimate, probability: float) -> Trust:
+        """What is known about *estimate*, whose targets are kept with that *probability*."""
+        latency, load = estimate.latency, estimate.load
+        itl = None if latency.itl is None else self._ends(estimate, "itl", latency.itl)
+        return Trust(
+            probability=probability,
+            ttft=self._ends(estimate, "ttft", latency.ttft),
+            itl=itl,
+            tokens_per_second=self._ends(estimate, "throughput", load.tokens_per_second),
+        )
+
+    def _ends(self, estimate: Estimate, metric: str, value: float) -> tuple[float, float] | None:
+        band = self.accuracy.band(self.backend, metric, doubtful=estimate.is_doubtful)
+        return None if band is None else (value * band.low, value * band.high)
+
+    def _room(self, target: float | None, predicted: Array, metric: str, doubtful: Mask) -> Array:
+        """The largest logarithm at which *target* is still kept, in the scale of sure predictions."""
+        if target is None:
+            return np.full(predicted.shape, np.inf)
+        room = np.full(predicted.shape, np.inf)
+        np.log(target / predicted, out=room, where=predicted > 0)
+        return room / self._wider(metric, doubtful)
+
+    def _wider(self, metric: str, doubtful: Mask) -> Array:
+        return np.where(doubtful, self.accuracy.doubtful.get(metric, 1.0), 1.0)
+
+    def _counted(self, targets: Targets, told: Latencies) -> Array:
+        """The same with a promise about whole requests, which hang on both times: run by run."""
+        count = np.zeros(told.itl.shape)
+        for itl, ttft in self._applied(told):
+            kept = ttft + itl * (told.osl - 1) <= (targets.e2e or np.inf)
+            kept &= itl <= (targets.itl or np.inf)
+            count += kept & (ttft <= (targets.ttft or np.inf))
+        return count / len(self.itl)
+
+    def _applied(self, told: Latencies) -> Iterator[tuple[Array, Array]]:
+        """(itl, ttft) as they would be, were they off like each of the runs."""
+        wider = [self._wider(metric, told.doubtful) for metric in ("itl", "ttft")]
+        for itl, ttft in zip(self.itl, self.ttft, strict=True):
+            yield told.itl * np.exp(itl * wider[0]), told.ttft * np.exp(ttft * wider[1])
+
+    @cached_property
+    def _sorted(self) -> tuple[Array, Array]:
+        return np.sort(self.itl), np.sort(self.ttft)
+
+    @cached_property
+    def _below(self) -> Counts:
+        """How many runs have one of the i smallest itl and one of the j smallest ttft, shape (runs + 1, runs + 1)."""
+        grid = np.zeros((len(self.itl) + 1, len(self.itl) + 1), dtype=np.intp)
+        ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (self.itl, self.ttft)]
+        grid[ranks[0] + 1, ranks[1] + 1] = 1
+        return grid.cumsum(axis=0).cumsum(axis=1)
+
+
+def experience(accuracy: Accuracy | None, backend: str) -> Experience | None:
+    """What runs of that engine taught; None where none were compared."""
+    pairs = accuracy.joint.get(backend) if accuracy is not None else None
+    if accuracy is None or not pairs:
+        return None
+    itl, ttft = np.array(pairs, dtype=float).T
+    return Experience(accuracy=accuracy, backend=backend, itl=itl, ttft=ttft)
+
+
+def without(targets: Targets, name: str) -> Targets:
+    """*targets* less the latency target called so in a request (ttft, itl, e2eLatency)."""
+    match name:
+        case "ttft":
+            return replace(targets, ttft=None)
+        case "itl":
+            return replace(targets, itl=None)
+    return replace(targets, e2e=None)

@@ -1,0 +1,89 @@
+"""Does what was decided, and remembers what the cluster has against it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from dgdr_operator.controller import errors, events, metrics
+from dgdr_operator.controller.apply import Hands
+from dgdr_operator.controller.clock import Clock
+from dgdr_operator.controller.cluster import Cluster
+from dgdr_operator.controller.workqueue import Key, Workqueue
+from dgdr_operator.controller.world import (
+    Action,
+    Announce,
+    ApplyGraph,
+    ApplyRecord,
+    ApplyStatus,
+    DeleteGraph,
+    LookAgain,
+    Object,
+    Trouble,
+    World,
+)
+
+log = logging.getLogger(__name__)
+
+DENIED_PAUSE = 20.0
+"""Seconds until a missing right is asked for again."""
+
+
+class Actor:
+    """The one who acts, on one request at a time."""
+
+    def __init__(self, cluster: Cluster, hands: Hands, queue: Workqueue, clock: Clock) -> None:
+        self._cluster = cluster
+        self._hands = hands
+        self._queue = queue
+        self._clock = clock
+        self._troubles: dict[Key, Trouble] = {}
+
+    def trouble(self, key: Key) -> Trouble | None:
+        """What the cluster had against the last try."""
+        return self._troubles.get(key)
+
+    def forget(self, key: Key) -> None:
+        """The request is gone."""
+        self._troubles.pop(key, None)
+
+    async def perform(self, key: Key, world: World, action: Action) -> bool:
+        """Does it; False if the cluster refused it, so that what would have followed is not done."""
+        request = world.request
+        match action:
+            case ApplyStatus(status=status):
+                await self._hands.write_status(request, status)
+                log.info("now %s", status["phase"], extra={"key": "/".join(key), "phase": status["phase"]})
+            case ApplyRecord():
+                await self._hands.write_record(request, action, world.graph, self._clock.timestamp())
+            case ApplyGraph():
+                return await self._tried(key, action.graph, lambda: self._hands.write_graph(request, action), "written")
+            case DeleteGraph(graph=graph):
+                return await self._tried(key, graph, lambda: self._hands.delete_graph(graph), "deleted")
+            case Announce():
+                if action.reason == "DriftCorrected":
+                    metrics.DRIFT_CORRECTIONS.inc()
+                await events.announce(self._cluster, request, action)
+            case LookAgain(after=after):
+                self._queue.add_after(key, after)
+        return True
+
+    async def _tried(self, key: Key, graph: Object, change: Callable[[], Awaitable[None]], done: str) -> bool:
+        """Changes *graph*, and remembers a no. A taken name shows in the world by itself."""
+        try:
+            await change()
+        except errors.NameTaken:
+            return False
+        except errors.Rejected as error:
+            self._troubles[key] = Trouble(kind="rejected", message=error.message, graph=graph)
+        except errors.Denied as error:
+            self._troubles[key] = Trouble(kind="denied", message=error.message, graph=graph)
+            asyncio.get_running_loop().call_later(DENIED_PAUSE, self._ask_again, key)
+        else:
+            self._troubles.pop(key, None)
+            log.info("graph %s %s", graph["metadata"]["name"], done, extra={"key": "/".join(key)})
+            return True
+        return False
+
+    def _ask_again(self, key: Key) -> None:
+        self._troubles.pop(key, None)
+        self._queue.add(key)

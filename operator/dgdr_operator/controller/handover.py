@@ -1,0 +1,94 @@
+"""One graph takes over from another: what the new one is called, and which one is old. Pure.
+
+The new graph's name is recorded before it is made, together with the name of the one it replaces; from then until the
+old one is gone, exactly these two stand.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dgdr_operator.controller import graphs, recall
+from dgdr_operator.controller.world import Object
+from dgdr_operator.planned import Planned
+from dgdr_operator.request import OWN
+
+REPLACES = f"{OWN}/replaces"
+"""Annotation of a graph: the name of the one it takes over from."""
+PLANNED_NAME = f"{OWN}/planned-name"
+"""Annotation of a graph that took over: what it would be called if it were the first."""
+SET_NAME = 45
+"""Characters that a graph's and a component's name may have together (Grove's pod clique sets)."""
+SUFFIX = 5
+GPU_KEYS = ("nvidia.com/gpu", "gpu")
+
+
+def successor(plan: Planned, standing: Object) -> Planned:
+    """*plan* under a name of its own, beside the graph *standing*."""
+    base = plan.name
+    room = SET_NAME - _budget(plan.graph) - SUFFIX - 1
+    name = f"{base[:room].rstrip('-')}-{(plan.hash or recall.plan_hash(plan.graph))[:SUFFIX]}"
+    if name == standing["metadata"]["name"]:
+        name = f"{base[: room - 2].rstrip('-')}-2-{name[-SUFFIX:]}"
+    named = _renamed(plan.graph, name)
+    marked = recall.annotated(named, PLANNED_NAME, base)
+    return replace(plan, graph=recall.annotated(marked, REPLACES, standing["metadata"]["name"]))
+
+
+def settled(plan: Planned, recorded: Object, old: Object | None) -> Planned:
+    """*plan* under the name that the graph *recorded* got when it took over; the plan itself where it did not."""
+    known = _annotations(recorded)
+    if not recorded or plan.graph == recorded or known.get(PLANNED_NAME) != plan.name:
+        return plan
+    graph = recall.annotated(_renamed(plan.graph, recorded["metadata"]["name"]), PLANNED_NAME, plan.name)
+    return replace(
+        plan, graph=recall.annotated(graph, REPLACES, known[REPLACES]) if old and REPLACES in known else graph
+    )
+
+
+def replaced(graph: Object) -> str | None:
+    """The name of the graph that *graph* takes over from."""
+    return _annotations(graph).get(REPLACES)
+
+
+def newest(found: Iterable[Object]) -> Object | None:
+    """Of the graphs of one request the one that no other takes over from."""
+    standing = sorted(found, key=lambda graph: str(graph["metadata"]["name"]))
+    old = {replaced(graph) for graph in standing}
+    return next((graph for graph in standing if graph["metadata"]["name"] not in old), None)
+
+
+def gpus(graph: Object) -> int:
+    """GPUs that all pods of *graph* ask for."""
+    return sum(_gpus(component) for component in graphs.components(graph).values())
+
+
+def _gpus(component: Mapping[str, Any]) -> int:
+    pods = int(component.get("replicas", 1)) * int((component.get("multinode") or {}).get("nodeCount", 1))
+    template = (component.get("podTemplate") or {}).get("spec") or {}
+    containers = [*(template.get("containers") or ()), component]
+    limits = [((one.get("resources") or {}).get("limits") or {}) for one in containers]
+    return pods * sum(int(limit[key]) for limit in limits for key in GPU_KEYS if str(limit.get(key, "")).isdigit())
+
+
+def _budget(graph: Object) -> int:
+    """Characters that the longest component leaves of a set's name; one over several nodes appears twice."""
+    parts = graphs.components(graph).items()
+    return max((2 * len(name) + 4 if graphs.spans_nodes(one) else len(name) for name, one in parts), default=0)
+
+
+def _renamed(graph: Object, name: str) -> Object:
+    """*graph* as *name*, its companions renamed along: two graphs never share one."""
+    before = str(graph["metadata"]["name"])
+    texts = {one["metadata"]["name"] for one in recall.companions(graph)}
+    written = json.dumps({"spec": graph.get("spec"), "companions": recall.companions(graph)})
+    for companion in sorted(texts):
+        written = written.replace(json.dumps(companion), json.dumps(companion.replace(before, name, 1)))
+    moved = json.loads(written)
+    body = {**graph, "spec": moved["spec"], "metadata": {**graph["metadata"], "name": name}}
+    return recall.accompanied(body, moved["companions"])
+
+
+def _annotations(graph: Object) -> Mapping[str, str]:
+    return (graph.get("metadata") or {}).get("annotations") or {}

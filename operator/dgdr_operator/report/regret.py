@@ -1,0 +1,142 @@
+"""What trusting predictions costs: how much output is lost by picking configurations by them, measured afterwards.
+
+Within one question (model, system, engine, input and output tokens) every measured configuration is a curve: output per
+GPU over the time between tokens, through its measured loads. At every time between tokens that was measured there, we
+pick the configuration whose predicted curve is highest, and compare what was measured for it at that very time with
+the best that was measured. A pick that was never measured to be that fast loses everything.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dgdr_operator.report.accuracy import Pair
+from estimator.ops import Array
+
+_FEWEST = 2
+"""Configurations without which there is nothing to choose."""
+_HIGH = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regret:
+    """Shares of output lost at equal time between tokens; every group counts once, as the mean over its levels.
+
+    groups, configurations, levels: questions with a choice, what there was to choose from in all, and how often one
+    was made; blind: mean loss of choosing at random; right: share of levels at which the best one was picked; missed:
+    levels at which the pick was never measured to be that fast.
+    """
+
+    groups: int
+    configurations: int
+    levels: int
+    mean: float
+    median: float
+    p90: float
+    blind: float
+    right: float
+    missed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Curve:
+    """Seconds between tokens, ascending, and the most output per GPU up to there; arrays of shape (n,)."""
+
+    itl: Array
+    output: Array
+
+    def at(self, itl: Array) -> Array:
+        """Output per GPU at *itl*, shape (m,); straight between points, 0 below the first, constant after the last."""
+        inside: Array = np.interp(itl, self.itl, self.output, left=0.0)
+        return inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Losses of one question, shape (levels,); blind: of choosing at random."""
+
+    lost: Array
+    blind: Array
+    configurations: int
+
+
+def regret(pairs: Iterable[Pair]) -> Regret | None:
+    """The regret over all questions of *pairs* that leave a choice; None if none does."""
+    judged = [_judged(curves) for curves in _questions(pairs).values()]
+    groups = [group for group in judged if group is not None]
+    if not groups:
+        return None
+    lost = np.concatenate([group.lost for group in groups])
+    each = np.array([group.lost.mean() for group in groups])
+    return Regret(
+        groups=len(groups),
+        configurations=sum(group.configurations for group in groups),
+        levels=len(lost),
+        mean=float(each.mean()),
+        median=float(np.median(each)),
+        p90=float(np.percentile(each, _HIGH)),
+        blind=float(np.mean([group.blind.mean() for group in groups])),
+        right=float(np.mean(lost == 0)),
+        missed=int(np.sum(lost == 1)),
+    )
+
+
+def by_engine(pairs: Sequence[Pair]) -> dict[str, Regret]:
+    """The regret over everything and of every engine, as far as there is a choice."""
+    engines = sorted({pair.backend for pair in pairs})
+    groups = {"all": pairs} | {name: [pair for pair in pairs if pair.backend == name] for name in engines}
+    return {name: found for name, inside in groups.items() if (found := regret(inside)) is not None}
+
+
+_Measured, _Predicted = 1, 0
+
+
+def _questions(pairs: Iterable[Pair]) -> Mapping[tuple[object, ...], Mapping[str, list[Pair]]]:
+    """Question -> configuration -> its runs."""
+    found: dict[tuple[object, ...], dict[str, list[Pair]]] = {}
+    for pair in pairs:
+        if pair.itl is None or pair.throughput is None:
+            continue
+        key = (pair.backend, pair.system, pair.model, pair.setting.isl, pair.setting.osl)
+        found.setdefault(key, {}).setdefault(pair.setting.configuration, []).append(pair)
+    return found
+
+
+def _judged(configurations: Mapping[str, list[Pair]]) -> _Group | None:
+    """What each choice of one question loses; None where fewer than two configurations reach any level."""
+    if len(configurations) < _FEWEST:
+        return None
+    runs = list(configurations.values())
+    levels = np.unique([pair.itl[_Measured] for own in runs for pair in own if pair.itl is not None])
+    measured = np.stack([_curve(own, _Measured).at(levels) for own in runs])
+    open_ = (measured > 0).sum(axis=0) >= _FEWEST
+    if not open_.any():
+        return None
+    levels, measured = levels[open_], measured[:, open_]
+    lost = 1 - measured / measured.max(axis=0)
+    picked = _picked([_curve(own, _Predicted) for own in runs], levels)
+    able = measured > 0
+    return _Group(
+        lost=lost[picked, np.arange(len(levels))],
+        blind=(lost * able).sum(axis=0) / able.sum(axis=0),
+        configurations=len(runs),
+    )
+
+
+def _picked(predicted: Sequence[_Curve], levels: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    """Index of the configuration of the highest predicted curve at every level; where none is predicted to be that
+    fast, of the fastest."""
+    outputs = np.stack([curve.at(levels) for curve in predicted])
+    fastest = int(np.argmin([curve.itl[0] for curve in predicted]))
+    return np.where(outputs.max(axis=0) > 0, outputs.argmax(axis=0), fastest)
+
+
+def _curve(runs: Sequence[Pair], which: int) -> _Curve:
+    points = sorted(
+        (pair.itl[which], pair.throughput[which] / pair.setting.gpus)
+        for pair in runs
+        if pair.itl is not None and pair.throughput is not None
+    )
+    itl, output = np.array(points).T
+    return _Curve(itl=itl, output=np.maximum.accumulate(output))
