@@ -73,27 +73,17 @@ def estimate(
     lengths, so that they meet again and again: in waves where prompts pause decoding, else in convoys.
     """
     engine, shape = step.shape.engine, step.shape
-    if budget is None:
-        budget = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
-    budget = np.maximum(budget, workload.new_tokens) if engine.policy == "whole_prompts" else budget
-    extra = requests if engine.policy == "prompt_only" else 0
-    used = memory.activations(shape, budget + extra)
+    budget = _budget(step, workload, requests, budget)
+    used = memory.activations(shape, budget + (requests if engine.policy == "prompt_only" else 0))
     cache = memory.cache_budget(shape, memory.footprint(shape), used, int(budget.max()))
     room = np.minimum(memory.admitted(shape, cache, workload), engine.max_sequences)
-    solve = _in_waves if alike and engine.policy == "prompt_only" and workload.osl > 1 else _solve
-    state = solve(step, workload, np.clip(room, 1, requests), budget)
-    waiting = np.maximum(requests - np.maximum(room, 1), 0) / state.rate
-    terms = {
-        "frontend": np.full_like(requests, engine.host.frontend, dtype=float),
-        "boundary": state.boundary,
-        "queue": state.queue,
-        "prefill": state.service,
-        "admission": waiting,
-    }
-    if alike and solve is _solve:
+    waves = alike and engine.policy == "prompt_only" and workload.osl > 1
+    state = (_in_waves if waves else _solve)(step, workload, np.clip(room, 1, requests), budget)
+    terms = _first_token(step, state, requests, np.maximum(room, 1))
+    if alike and not waves:
         # Who ends in the same iteration as others is followed by theirs: one prompt is just before the next.
         terms["convoy"] = state.service * (requests - 1) / requests
-    if rounds is not None and solve is _solve:
+    if rounds is not None and not waves:
         terms["first wave"] = (requests - 1) / (2 * rounds) * _in_a_crowd(step, workload, state.decoding, budget)
     return Columns(
         requests=requests,
@@ -110,6 +100,14 @@ def estimate(
     )
 
 
+def _budget(step: Step, workload: Workload, requests: Array, asked: Array | None) -> Array:
+    """Tokens per step: those asked for, else as our manifests set them; a prompt that is not cut must fit."""
+    engine = step.shape.engine
+    if asked is None:
+        asked = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
+    return np.maximum(asked, workload.new_tokens) if engine.policy == "whole_prompts" else asked
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
     """The fixed point: seconds per iteration, requests per second, and what a prompt waits for."""
@@ -121,6 +119,17 @@ class _State:
     queue: Array
     service: Array
     decoding: Array
+
+
+def _first_token(step: Step, state: _State, requests: Array, room: Array) -> dict[str, Array]:
+    """What a request waits for before its first token, seconds; who finds no *room* waits for others to leave."""
+    return {
+        "frontend": np.full_like(requests, step.shape.engine.host.frontend, dtype=float),
+        "boundary": state.boundary,
+        "queue": state.queue,
+        "prefill": state.service,
+        "admission": np.maximum(requests - room, 0) / state.rate,
+    }
 
 
 def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:

@@ -101,7 +101,6 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     catalog: Catalog,
     backend_version: str | None = None,
     weights: str | None = None,
-    experts: str | None = None,
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
     rounds: float | None = None,
@@ -109,22 +108,21 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
-    weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
-    the engine's own default; rounds: as seen by a benchmark that starts all clients at once and sends so many requests
+    weights: key of quantization.GEMM instead of what the checkpoint declares; kv_dtype: None for the engine's own
+    default; rounds: as seen by a benchmark that starts all clients at once and sends so many requests
     from each; alike: all requests have the very same lengths. Raises InvalidWorkload without a concurrency or when the
     worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
-    problem = Problem(
+    asked = Problem(
         model=model, system=system, backend=backend, gpus=parallel.gpus, workload=workload, targets=Targets(),
         backend_version=backend_version,
     )  # fmt: skip
-    problem, prices, _ = _prepared(problem, catalog)
+    problem, prices, _ = _prepared(asked, catalog)
     engine = registry.engine(backend)
     kv_dtype = kv_dtype or deciding.default_kv(model, engine)
     dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
-    dtypes = deciding.with_experts(dtypes, experts)
     shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
     step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])

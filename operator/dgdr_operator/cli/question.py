@@ -150,6 +150,7 @@ def _add_targets(parser: Parser) -> None:
     sure = "least probability that the targets are kept, learned from measured runs (0: predictions at their word)"
     group.add_argument("--confidence", metavar="P", type=options.probability, default=0.0, help=sure)
 
+
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     model = catalogue.load(flags.model)
     return Problem(
