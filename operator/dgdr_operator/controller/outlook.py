@@ -75,7 +75,7 @@ class Outlook:
         """Free GPUs beside those that the request's own graph holds."""
         nodes = self._sources.inventory({"metadata": request["metadata"]})
         named = ((request.get("spec") or {}).get("hardware") or {}).get("gpuSku")
-        return nodes.room(str(named) if named else None) if nodes and nodes.counted else None
+        return nodes.room(str(named) if named else None) if nodes and nodes.counted and nodes.groups else None
 
     def forget(self, key: Name) -> None:
         """The request is gone."""
