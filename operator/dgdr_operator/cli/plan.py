@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,13 @@ def run(flags: argparse.Namespace) -> int:
         sys.stderr.write(f"{refusal.line(completed, refused.report)}\n")
         return INFEASIBLE
     release = releases.target(request.runtime, chosen.dynamo_version, chosen.registry).release
-    shaped = shaping.shaped(plan.objects, wished, release)
+    *files, graph = plan.objects
+    marked = refusal.marked(graph, plan.request, plan.shortfall)
+    shaped = shaping.shaped((*files, marked), wished, release)
     sys.stdout.write(yaml_text.dump(shaped.objects))
     sys.stdout.flush()
-    notes = (_summary(plan.outcome.choice), plan.fabric.message, *plan.notes, *shaped.notes)
+    missed = [] if plan.shortfall.missed is None else [refusal.line(plan.request, plan.shortfall.missed)]
+    notes = (_summary(plan.outcome.choice), *missed, plan.fabric.message, *plan.notes, *shaped.notes)
     sys.stderr.writelines(f"# {note}\n" for note in notes)
     return FEASIBLE
 
@@ -83,6 +87,8 @@ def _pinned(request: DeploymentRequest, text: str) -> DeploymentRequest:
 
 
 def _summary(choice: Estimate) -> str:
+    if isnan(choice.latency.ttft):
+        return f"{figures.configuration(choice)} with {choice.backend}: it fits in memory, nothing is predicted"
     return (
         f"{figures.configuration(choice)} with {choice.backend}: predicted TTFT {figures.ms(choice.latency.ttft)} ms, "
         f"ITL {figures.ms(choice.latency.itl)} ms, {figures.plain(choice.tokens_per_second_per_gpu)} tokens/s per GPU "
