@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from dgdr_operator.request import OWN
 
@@ -10,6 +10,13 @@ PLAN = f"{OWN}/plan"
 """Annotation of a graph: the hash of the plan it was written from."""
 THROUGHPUT = f"{OWN}/throughput"
 """Annotation of a graph: output tokens per second and GPU that its plan promises."""
+
+ESTIMATE = f"{OWN}/estimate"
+"""Annotation of a graph: what its plan misses, or what it rests on; absent where it keeps its promises as predicted."""
+FIT = "none: memory fit only"
+"""Its value where nothing was predicted."""
+MISSED = frozenset({"InfeasibleSLA", "OverBudget", "DoesNotFit"})
+"""Reasons of the condition Feasible where a plan keeps no promise; its value begins with one of them, or Unverified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,15 @@ class Planned:
     def hash(self) -> str:
         """What the plan is called when it is approved or gone back to; "" for one of before plans had that."""
         return str(self._annotations.get(PLAN, ""))
+
+    @property
+    def feasible(self) -> tuple[Literal["True", "False", "Unknown"], str, str]:
+        """Status, reason and message of the condition Feasible."""
+        estimate = str(self._annotations.get(ESTIMATE, ""))
+        word, _, said = estimate.partition(": ")
+        if estimate == FIT or word == "Unverified":
+            return "Unknown", "Unverified", said
+        return ("False", word, said) if word in MISSED else ("True", "WithinSLA", self.summary)
 
     @property
     def throughput(self) -> float:

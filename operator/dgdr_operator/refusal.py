@@ -1,8 +1,11 @@
 """One line that says why nothing fits, with numbers and with what would; the same in a status and on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import floor
+from typing import Any
 
+from dgdr_operator.journey import Shortfall
+from dgdr_operator.planned import ESTIMATE, FIT
 from dgdr_operator.request import DeploymentRequest
 from dgdr_operator.units import GIBIBYTE, MILLISECOND
 from estimator.estimates import Estimate, Infeasible, Relaxation
@@ -15,6 +18,27 @@ _UPWARD = frozenset({"ttft", "itl", "e2eLatency", "totalGpus"})
 """Knobs that help by growing; the others are loads, which help by shrinking."""
 
 _WHOLE = frozenset({"totalGpus", "isl"})
+
+
+REASONS = {"memory": "DoesNotFit", "gpus": "OverBudget", "load": "OverBudget"}
+"""Reason of the condition Feasible by the constraint that binds; InfeasibleSLA for all others."""
+
+
+def reason(report: Infeasible) -> str:
+    """Why no plan keeps the promises, as a word."""
+    return REASONS.get(report.binding, "InfeasibleSLA")
+
+
+def marked(graph: Mapping[str, Any], request: DeploymentRequest, shortfall: Shortfall) -> dict[str, Any]:
+    """*graph* with an annotation that says what its plan misses; as it is where that is nothing."""
+    said = FIT if not shortfall.priced else ""
+    if shortfall.missed is not None:
+        said = f"{reason(shortfall.missed)}: {line(request, shortfall.missed)}"
+    elif shortfall.departures and not said:
+        said = f"Unverified: {'; '.join(shortfall.departures)}"
+    metadata = graph["metadata"]
+    noted = {**(metadata.get("annotations") or {}), ESTIMATE: said}
+    return {**graph, "metadata": {**metadata, "annotations": noted}} if said else dict(graph)
 
 
 def line(request: DeploymentRequest, report: Infeasible) -> str:

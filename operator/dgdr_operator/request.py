@@ -95,7 +95,8 @@ class Policy:
     """What to do with the answer, how wide to search, and what breaks a tie.
 
     auto_apply: create the graph, or stop at Ready; pins: what the answer must be like; balanced: busy experts have
-    copies (EPLB).
+    copies (EPLB); best_effort: the nearest plan will do where none keeps the promises; memory_fit: so will one that
+    fits where nothing was measured.
     """
 
     auto_apply: bool = True
@@ -103,6 +104,8 @@ class Policy:
     objective: Objective = "throughput"
     pins: Pins = FREE
     balanced: bool = False
+    best_effort: bool = False
+    memory_fit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

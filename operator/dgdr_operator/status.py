@@ -157,7 +157,7 @@ def _of_plan(plan: Planned) -> tuple[Condition, ...]:
         VALID,
         Condition(Type.PROFILING, "True", "ProfilingCompleted", plan.summary),
         Condition(Type.SPEC_GENERATED, "True", "SpecGenerated", f"graph {plan.name} is generated{_called(plan)}"),
-        Condition(Type.FEASIBLE, "True", "WithinSLA", plan.summary),
+        Condition(Type.FEASIBLE, *plan.feasible),
         Condition(Type.FABRIC_READY, "True" if good else "False", reason, message),
     )
 

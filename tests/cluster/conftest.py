@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,10 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
 from dgdr_operator.controller.life import Life, Scope
 from dgdr_operator.settings import Settings
+from e2e.controlplane.build import BuildError
+from e2e.processes import NotReady
+from e2e.waiting import eventually
+from tests.cluster.stage.ground import Ground, Which, standing
 from tests.cluster.user import User
 from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
@@ -75,3 +82,30 @@ async def _never() -> None:
 def user(server: ApiServer) -> User:
     """Someone who uses the controller."""
     return User(server)
+
+
+@pytest.fixture(scope="session")
+def ground(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """The API server that the shared suites run on: our fake, or a real one with `--control-plane=real`."""
+    which: Which = pytestconfig.getoption("--control-plane")
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(standing(which, tmp_path_factory.mktemp("ground")))
+        except (BuildError, NotReady) as error:
+            pytest.fail(str(error), pytrace=False)
+        yield found
+
+
+@pytest.fixture
+def namespace(ground: Ground) -> Iterator[str]:
+    """A fresh namespace; its deletion goes on behind the next test."""
+    name = f"t-{secrets.token_hex(3)}"
+    ground.api.create("namespaces", {"metadata": {"name": name}})
+    yield name
+    ground.api.delete("namespaces", "", name)
+
+
+@pytest.fixture(scope="session", name="eventually")
+def eventually_fixture() -> Callable[..., object]:
+    """Polls until something is true."""
+    return partial(eventually, seconds=60.0)

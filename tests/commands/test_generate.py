@@ -106,3 +106,33 @@ def test_a_mistake_is_one_sentence(dgdr: Run, flags: tuple[str, ...], said: str)
 
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert said in ended.err
+
+
+@pytest.mark.parametrize("backend", ["vllm", "sglang", "trtllm"])
+@pytest.mark.parametrize(
+    ("pin", "shape"),
+    [
+        ("mode=disagg", {"prefill": (4, 1), "decode": (4, 1)}),
+        ("prefill.tp=2,prefill.workers=1,decode.tp=2", {"prefill": (1, 2), "decode": (3, 2)}),
+        ("decode.workers=1", {"prefill": (4, 1), "decode": (1, 1)}),
+    ],
+)
+def test_workers_run_apart_where_they_are_pinned_so(
+    backend: str, pin: str, shape: dict[str, tuple[int, int]], dgdr: Run
+) -> None:
+    ended = dgdr(*ON_H200, "--backend", backend, "--pin", pin)
+
+    workers = [view for view in views.of(_graph(ended)) if view.is_worker]
+    assert {view.kind: (view.replicas, view.pod_gpus) for view in workers} == shape
+    assert "not estimated" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("pin", "problem"),
+    [("tp=3", "workers: tp1pp1, tp2pp1"), ("workers=9", "8 GPUs at most"), ("batch=99999", "batches of at most")],
+)
+def test_pins_that_nothing_can_follow_are_refused(pin: str, problem: str, dgdr: Run) -> None:
+    ended = dgdr(*ON_H200, "--backend", "vllm", "--pin", pin)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert problem in ended.err

@@ -122,3 +122,26 @@ def test_a_file_without_nodes_is_refused(dgdr: Run, root: Path, tmp_path: Path, 
 
     assert ended.code == 2
     assert "Node" in ended.err
+
+
+def test_pods_leave_free_what_they_do_not_hold(dgdr: Run, root: Path, tmp_path: Path) -> None:
+    examples = root / "examples"
+    request = yaml.safe_load(_first(root).read_text())
+    request["spec"].pop("hardware", None)
+    asked = tmp_path / "request.yaml"
+    asked.write_text(yaml.safe_dump(request))
+
+    alone = dgdr("plan", "-f", str(asked), "--nodes", str(examples / "nodes.yaml"))
+    beside = dgdr(
+        "plan", "-f", str(asked), "--nodes", str(examples / "nodes.yaml"), "--pods", str(examples / "pods.yaml")
+    )
+
+    assert "the ready nodes have 16" in alone.err
+    assert "12 of the 16 GPUs of the ready nodes are free" in beside.err
+
+
+def test_pods_without_nodes_are_a_usage_error(spawn: Run, root: Path) -> None:
+    ended = spawn("plan", "-f", str(_first(root)), "--pods", str(root / "examples" / "pods.yaml"))
+
+    assert ended.code == 2
+    assert "--pods needs --nodes" in ended.err

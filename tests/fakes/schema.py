@@ -135,18 +135,19 @@ def _of_list(value: list[Json], schema: Json, path: str) -> Iterator[str]:
     seen = [tuple(item.get(key) for key in keys) for item in value if isinstance(item, dict)] if keys else []
     for position, key in enumerate(seen):
         if key in seen[:position]:
-            yield f"{path}[{position}]: Duplicate value: {json.dumps(dict(zip(keys, key, strict=True)))}"
+            named = json.dumps(dict(zip(keys, key, strict=True)), separators=(",", ":"))
+            yield f"{path}[{position}]: Duplicate value: {named}"
     for position, item in enumerate(value):
         yield from problems(item, schema.get("items") or {}, f"{path}[{position}]")
 
 
 def _of_object(value: dict[str, Json], schema: Json, path: str) -> Iterator[str]:
+    known, others = schema.get("properties") or {}, schema.get("additionalProperties")
     for name in schema.get("required") or ():
-        if name not in value:
+        if value.get(name) is None and not known.get(name, {}).get("nullable"):
             yield f"{path}.{name}: Required value".removeprefix(".")
     if len(value) > schema.get("maxProperties", len(value)):
         yield f"{path}: Too many: {len(value)}: must have at most {schema['maxProperties']} items"
-    known, others = schema.get("properties") or {}, schema.get("additionalProperties")
     for name, child in value.items():
         below = known.get(name, others if isinstance(others, dict) else {})
         if path or name not in SELF_DESCRIBED:

@@ -33,7 +33,7 @@ class Store:
     objects: dict[str, dict[Name, Object]] = field(default_factory=lambda: defaultdict(dict))
     history: dict[str, list[Happened]] = field(default_factory=lambda: defaultdict(list))
     version: int = 100
-    compacted: int = 0
+    compacted: int = 100
     waiting: set[asyncio.Event] = field(default_factory=set)
 
     def get(self, plural: str, name: Name) -> Object | None:

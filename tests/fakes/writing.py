@@ -112,11 +112,11 @@ class Writes:
             place = {"namespace": asked.namespace} if asked.namespace else {}
             fresh = {**changed, "metadata": {**changed["metadata"], **place}}
             return self._born(kind, asked, fresh, owners), True
-        _check_same(kind, live, body)
+        _check_same(kind, live, body, whole=False)
         return self._finish(kind, asked, live, changed, lambda _: owners), False
 
     def _replaced(self, kind: Resource, asked: Asked, live: Object, body: Object) -> Object:
-        _check_same(kind, live, body)
+        _check_same(kind, live, body, whole=asked.verb == "update")
         writer, shape = _writer(kind, asked, "Update"), fields.whole(kind.schema)
         return self._finish(kind, asked, live, body, lambda changed: managing.updated(live, changed, writer, shape))
 
@@ -187,10 +187,13 @@ def _own_part(kind: Resource, asked: Asked, body: Object) -> Object:
 
 
 def _identified(kind: Resource, body: Object) -> Object:
-    said = body.get("apiVersion", kind.api_version), body.get("kind", kind.kind)
-    if said != (kind.api_version, kind.kind):
-        there = f"{said[0]}, Kind={said[1]}"
-        raise Refusal(400, "BadRequest", f"the object provided is unrecognized (must be of type {kind.kind}): {there}")
+    version, name = body.get("apiVersion", kind.api_version), body.get("kind", kind.kind)
+    if version != kind.api_version or (name != kind.kind and not kind.schema):
+        told = f'{name} in version "{version}" cannot be handled as a {kind.kind}'
+        raise Refusal(400, "BadRequest", told)
+    if name != kind.kind:
+        told = f'{kind.kind}.{kind.group} is invalid: kind: Invalid value: "{name}": must be {kind.kind}'
+        raise Refusal(422, "Invalid", told)
     return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
 
 
@@ -215,13 +218,17 @@ def _checked(kind: Resource, body: Object, live: Object | None = None) -> Object
     raise Refusal(422, "Invalid", f'{thing} "{body["metadata"]["name"]}" is invalid: {what}')
 
 
-def _check_same(kind: Resource, live: Object, body: Object) -> None:
-    """A body that was read from an older version, or from a namesake, is not written."""
+def _check_same(kind: Resource, live: Object, body: Object, *, whole: bool) -> None:
+    """A body that was read from an older version, or from a namesake, is not written; *whole*: by a plain update."""
     metadata = body.get("metadata") or {}
-    name = live["metadata"]["name"]
-    if metadata.get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
-        told = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
-        raise Refusal(409, "Conflict", _cannot(kind, name, told + live["metadata"]["uid"]))
+    name, uid = live["metadata"]["name"], live["metadata"]["uid"]
+    said = metadata.get("uid", uid)
+    if said != uid and whole:
+        told = f"Precondition failed: UID in precondition: {said}, UID in object meta: {uid}"
+        raise Refusal(409, "Conflict", _cannot(kind, name, told))
+    if said != uid:
+        told = f'metadata.uid: Invalid value: "{said}": field is immutable'
+        raise Refusal(422, "Invalid", f'{kind.kind}.{kind.group} "{name}" is invalid: {told}')
     version = metadata.get("resourceVersion")
     if version and version != live["metadata"]["resourceVersion"]:
         told = "the object has been modified; please apply your changes to the latest version and try again"

@@ -19,11 +19,12 @@ WIDE_VALUES = {
     "estimator/backends/engine.py:Engine": "the facts of one engine, one line each, in one file per engine",
     "estimator/problem.py:Problem": "the whole question of a search, as the request asks it",
     "estimator/deployments.py:Rows": "the columns of all deployments of one shape, a value each",
+    "operator/dgdr_operator/manifest/parts.py:Serving": "what all command lines of a plan share, a fact each",
     "operator/dgdr_operator/report/asked.py:Asked": "one question as the user put it, a flag each",
     "operator/dgdr_operator/settings.py:Settings": "everything an operator may decide, one line each",
     "operator/dgdr_operator/inventory/groups.py:NodeGroup": "what nodes say of themselves, one fact each",
-    "operator/dgdr_operator/cli/measurements.py:Run": "the columns of a file of measurements",
     "perf_db/accuracy.py:Accuracy": "one stored file, read and written as a whole",
+    "operator/dgdr_operator/cli/measurements.py:Run": "the columns of a file of measurements",
 }
 STATEFUL = {
     "operator/dgdr_operator/controller/cache.py:Cache": "a cache is what it has seen so far",

@@ -20,3 +20,15 @@ def node(
         "spec": spec or {},
         "status": {"allocatable": allocatable, "conditions": conditions},
     }
+
+
+def pod(
+    name: str, gpus: int, *, phase: str = "Running", namespace: str = "team", graph: str | None = None
+) -> dict[str, Any]:
+    """A pod on the node *name* ("" for one that waits) that holds so many GPUs, of *graph* if it is one's."""
+    labels = {"nvidia.com/dynamo-graph-deployment-name": graph} if graph else {}
+    return {
+        "metadata": {"name": "p", "namespace": namespace, "labels": labels},
+        "spec": {"nodeName": name, "containers": [{"resources": {"requests": {"nvidia.com/gpu": str(gpus)}}}]},
+        "status": {"phase": phase},
+    }

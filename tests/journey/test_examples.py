@@ -29,7 +29,7 @@ def planned(catalog: Catalog, body: dict[str, Any]) -> Plan:
 
 
 def test_no_example_is_forgotten(examples: dict[str, Any]) -> None:
-    assert sorted(examples) == sorted([*FEASIBLE, "06-infeasible.yaml", "nodes.yaml"])
+    assert sorted(examples) == sorted([*FEASIBLE, "06-infeasible.yaml", "nodes.yaml", "pods.yaml"])
 
 
 @pytest.mark.parametrize("name", [*FEASIBLE, "06-infeasible.yaml"])

@@ -17,6 +17,8 @@ def plans(job: Job) -> Planned | Refused:
     said = job.body["spec"]["model"]
     if said == "crash":
         os._exit(9)
+    if said == "fault":
+        raise ZeroDivisionError("by zero")
     if said == "hang":
         time.sleep(600)
     if said.startswith("crash once, mark "):

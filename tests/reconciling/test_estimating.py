@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from dgdr_operator.controller.answers import Refused, Working
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation, Job, Slot
@@ -89,6 +91,22 @@ async def test_a_question_that_kills_twice_is_refused_and_the_next_one_answered(
     assert isinstance(poison, Refused)
     assert poison.why == "crashed"
     assert isinstance(other, Planned)
+
+
+async def test_a_question_that_meets_a_fault_is_refused_and_the_next_one_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slot = Slot(60.0, errands.plans)
+    try:
+        refused, answered = await slot.answer(job("fault")), await slot.answer(job("a"))
+    finally:
+        slot.close()
+
+    assert isinstance(refused, Refused)
+    assert refused.why == "crashed"
+    assert "ZeroDivisionError" in refused.message
+    assert isinstance(answered, Planned)
+    assert "a fault in the estimator" in caplog.text
 
 
 async def test_a_hanging_process_is_ended_and_the_next_question_answered() -> None:

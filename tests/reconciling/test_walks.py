@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dgdr_operator import status
-from dgdr_operator.controller import graphs, recall
+from dgdr_operator.controller import graphs, handover, recall, review
 from dgdr_operator.controller.answers import Answer, Refused, Working
-from dgdr_operator.controller.world import DRIFT, ApplyGraph, ApplyStatus
+from dgdr_operator.controller.world import DRIFT, ApplyGraph, ApplyStatus, DeleteGraph
+from dgdr_operator.planned import Planned
 from tests.reconciling import worlds
 from tests.reconciling.worlds import Model, graph, planned
 
@@ -61,10 +62,37 @@ class Life(RuleBasedStateMachine):
     def the_user_says_what_to_do_about_drift(self, drift: str) -> None:
         self.model.request["metadata"]["annotations"][DRIFT] = drift
 
-    @precondition(lambda self: self.model.graph)
+    @rule(strategy=st.sampled_from(["hold", "blue-green", "recreate"]))
+    def the_user_says_what_to_do_about_another_shape(self, strategy: str) -> None:
+        self.model.request["metadata"]["annotations"][review.STRATEGY] = strategy
+
+    @rule(pause=st.sampled_from(["true", "false"]))
+    def the_user_pauses_and_resumes(self, pause: str) -> None:
+        self.model.request["metadata"]["annotations"][review.PAUSE] = pause
+
+    @rule(policy=st.sampled_from(["keep", "delete"]))
+    def the_user_says_whether_the_graph_goes_along(self, policy: str) -> None:
+        self.model.request["metadata"]["annotations"][review.DELETION] = policy
+
+    @precondition(lambda self: isinstance(self.answer, Planned))
     @rule()
-    def somebody_deletes_the_graph(self) -> None:
-        self.model.graph = None
+    def the_user_approves_the_plan(self) -> None:
+        self.model.request["metadata"]["annotations"][review.APPROVE] = getattr(self.answer, "hash", "")
+
+    @rule(replicas=st.none() | st.integers(1, 3), engine=ENGINES)
+    def the_nodes_change(self, replicas: int | None, engine: str) -> None:
+        body = graph(replicas=replicas or 1, engine=engine)
+        self.model.pending = planned(body, self.model.request) if replicas else None
+
+    @rule(room=st.none() | st.integers(0, 4))
+    def gpus_come_and_go(self, room: int | None) -> None:
+        self.model.room = room
+
+    @precondition(lambda self: self.model.standing)
+    @rule(first=st.booleans())
+    def somebody_deletes_a_graph(self, *, first: bool) -> None:
+        names = sorted(self.model.standing)
+        del self.model.standing[names[0] if first else names[-1]]
 
     @precondition(lambda self: self.model.graph)
     @rule(replicas=st.integers(0, 9))
@@ -84,21 +112,30 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_controller_comes_to_rest_and_keeps_the_laws(self) -> None:
-        for _ in range(6):
+        for _ in range(9):
             wanted = self.model.decide(self.answer)
-            writes = [action for action in wanted if isinstance(action, ApplyStatus | ApplyGraph)]
+            writes = [action for action in wanted if isinstance(action, ApplyStatus | ApplyGraph | DeleteGraph)]
             if not writes:
                 break
             assert sum(isinstance(action, ApplyStatus) for action in wanted) <= 1
             for action in wanted:
                 self._check(action)
                 self.model.perform(action)
+                self._no_more_stand_than_the_status_names()
         else:
             raise AssertionError(wanted)
 
         self._nothing_is_claimed_that_is_not_so()
 
+    def _no_more_stand_than_the_status_names(self) -> None:
+        assert len(self.model.standing) <= 2
+        if len(self.model.standing) == 2 and self.model.status:
+            named = {self.model.status.get("dgdName"), *map(handover.replaced, self.model.standing.values())}
+            assert self.model.standing.keys() <= named
+
     def _check(self, action: object) -> None:
+        paused = review.paused(self.model.request)
+        assert not (paused and isinstance(action, ApplyGraph | DeleteGraph)), "paused means paused"
         if isinstance(action, ApplyStatus):
             allowed = status.EDGES[status.Phase(self.model.phase) if self.model.phase else None]
             assert action.status["phase"] in allowed
@@ -115,6 +152,7 @@ class Life(RuleBasedStateMachine):
         if self.model.status:
             generation = self.model.request["metadata"]["generation"]
             waiting = isinstance(self.answer, Working) and self.answer.seconds < 1
+            waiting |= review.paused(self.model.request)
             assert waiting or self.model.status["observedGeneration"] == generation
 
 

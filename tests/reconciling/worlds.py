@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from dgdr_operator.controller.world import (
     LookAgain,
     Trouble,
     World,
+    is_ours,
 )
 from dgdr_operator.planned import Planned
 
@@ -63,6 +65,11 @@ def graph(
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": annotations},
         "spec": {"backendFramework": engine, "components": components},
     }
+
+
+def as_json(value: object) -> str:
+    """*value* as an annotation holds it."""
+    return json.dumps(value)
 
 
 def planned(body: Object, for_request: Object, summary: str = "agg tp2 x4") -> Planned:
@@ -112,17 +119,15 @@ class Model:
 
     def world(self, answer: Answer) -> World:
         """What the controller would find: the graph under its name, or one that is ours; and the one it replaces."""
-        name = decide.graph_name(self.request, answer)
-        recorded = World(request=self.request).recorded_graph
-        leaving = handover.replaced(recorded) if recorded else None
-        named = self.standing.get(name or "")
-        graph = named or handover.newest(g for g in self.standing.values() if g["metadata"]["name"] != leaving)
-        before = handover.replaced(graph) if graph else leaving
+        alone = World(request=self.request)
+        named = self.standing.get(decide.graph_name(self.request, answer) or "")
+        ours = [body for _, body in sorted(self.standing.items()) if is_ours(body, self.request)]
+        graph, old = handover.pair(alone, named, ours)
         return World(
             request=self.request,
             graph=graph,
             trouble=self.trouble,
-            old=self.standing.get(before or ""),
+            old=old,
             pending=self.pending,
             room=self.room,
             held=self.held,

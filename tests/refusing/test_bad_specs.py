@@ -88,7 +88,7 @@ def test_a_name_that_no_label_can_carry_is_refused(name: Any) -> None:  # noqa: 
         ("kv-router", "yes", "must be false or true"),
         ("mode", "plugin", "plugin is not supported yet: auto or owner is"),
         ("pause", "yes", "must be false or true"),
-        ("on-infeasible", "best-effort", "is not supported yet"),
+        ("on-infeasible", "best", "must be fail or best-effort, not 'best'; did you mean best-effort?"),
     ],
 )
 def test_an_annotation_of_ours_is_checked_like_a_field(annotation: str, value: object, problem: str) -> None:

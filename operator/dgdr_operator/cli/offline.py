@@ -53,6 +53,7 @@ def site(ground: Ground, estimate: Estimate, kv_cache: str) -> Site:
         fabric=fabric.find(None, wanted, settings.fabric) if apart else fabric.NOTHING,
         place=Place(node_gpus=system.node.gpus, gpu_capacity=system.gpu.memory_capacity),
         context=ground.asked.model.max_position,
+        experts=experts.count if (experts := ground.asked.model.experts) else 0,
         kv_dtype="fp8" if kv_cache.startswith("fp8") else "auto",
     )
 
@@ -68,7 +69,7 @@ def request_body(ground: Ground, estimate: Estimate, pins: Pins = FREE) -> dict[
     return {
         "apiVersion": "nvidia.com/v1beta1",
         "kind": "DynamoGraphDeploymentRequest",
-        "metadata": {"name": name} | _annotations(estimate, ground.settings, pins),
+        "metadata": {"name": name} | _annotations(estimate, ground, pins),
         "spec": {
             "model": asked.model.name,
             "backend": estimate.backend,
@@ -117,11 +118,13 @@ def unsaid(asked: Asked) -> str:
     return "".join(f"# {flag}: asked for, but a request cannot say it\n" for flag in lost)
 
 
-def _annotations(estimate: Estimate, settings: Settings, pins: Pins) -> dict[str, Any]:
+def _annotations(estimate: Estimate, ground: Ground, pins: Pins) -> dict[str, Any]:
     """Without nodes to look at, a plan that needs RDMA must name its device, unless the settings do."""
+    settings = ground.settings
     known = estimate.mode == "aggregated" or settings.fabric.resource or settings.fabric.profile != "auto"
     own = {} if known else {f"{OWN}/fabric": _FABRIC}
     own |= {f"{OWN}/pin": str(pins)} if pins else {}
+    own |= {f"{OWN}/eplb": "true"} if ground.asked.balanced else {}
     return {"annotations": own} if own else {}
 
 

@@ -74,6 +74,7 @@ def _asked(flags: argparse.Namespace, problem: Problem, packs: list[Resolution])
         targets=problem.targets,
         database_mode=problem.database_mode,
         pins=problem.pins,
+        balanced=problem.balanced,
         packs=tuple(f"{one.pack.system}/{one.pack.backend} {one.pack.version}" for one in packs),
         notes=tuple(one.note for one in packs if one.note),
     )
@@ -146,7 +147,6 @@ def _add_targets(parser: Parser) -> None:
     group.add_argument("--ttft", metavar="MS", type=time_limit, help="time to the first token")
     group.add_argument("--itl", "--tpot", metavar="MS", type=time_limit, help="time between output tokens")
     group.add_argument("--request-latency", metavar="MS", type=time_limit, help="time of the whole request")
-
     sure = "least probability that the targets are kept, learned from measured runs (0: predictions at their word)"
     group.add_argument("--confidence", metavar="P", type=options.probability, default=0.0, help=sure)
 

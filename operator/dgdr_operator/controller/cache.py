@@ -161,8 +161,8 @@ class Cache:
     graphs: Shelf = field(default_factory=lambda: Shelf(mentions=_requests_of))
 
     def graphs_of(self, request: Name) -> list[Object]:
-        """The graphs whose labels name *request*."""
-        found = [self.graphs.get(name) for name in self.graphs.mentioning(request)]
+        """The graphs whose labels name *request*, by name."""
+        found = [self.graphs.get(name) for name in sorted(self.graphs.mentioning(request))]
         return [graph for graph in found if graph is not None]
 
     def requests_of(self, graph: Name, body: Mapping[str, Any] | None = None) -> frozenset[Name]:

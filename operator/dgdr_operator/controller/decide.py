@@ -54,7 +54,7 @@ def _preview(world: World, plan: Planned) -> Verdict:
     shown = status.ready(plan)
     if world.graph is None:
         return shown
-    shown = replace(shown, graph=world.recorded_name)
+    shown = replace(shown, graph=world.known_name)
     differs = is_ours(world.graph, world.request) and differ.changes(world.graph, plan.graph)
     return shown.adding(telling.waiting(plan, world.graph, "not applied yet")) if differs else shown
 
@@ -63,12 +63,12 @@ def _while_working(world: World, seconds: float, now: str) -> Iterator[Action]:
     if seconds < PATIENCE:
         yield LookAgain(after=PATIENCE - seconds)
         return
-    waiting = status.profiling("SelectingConfig", "the estimator is working on it", graph=world.recorded_name)
+    waiting = status.profiling("SelectingConfig", "the estimator is working on it", graph=world.known_name)
     yield from telling.report(world, waiting, now)
 
 
 def _refusal(world: World, answer: Refused) -> Verdict:
     if answer.why == "invalid":
-        return status.invalid(answer.message, graph=world.recorded_name)
+        return status.invalid(answer.message, graph=world.known_name)
     reason = REASONS.get(answer.why, "SelectingConfigFailed")
-    return status.refused(answer.message, reason=reason, feasible=answer.feasible, graph=world.recorded_name)
+    return status.refused(answer.message, reason=reason, feasible=answer.feasible, graph=world.known_name)

@@ -95,6 +95,10 @@ class Slot:
             except BrokenProcessPool:
                 log.warning("an estimator process died", extra={"key": "/".join(job.question[0]), "attempt": attempt})
                 self._replace("crash")
+            except Exception as error:
+                log.exception("a fault in the estimator", extra={"key": "/".join(job.question[0])})
+                told = f"a fault in the estimator, {type(error).__name__}: {error}; edit the request to retry"
+                return Refused(why="crashed", message=told)
         return Refused(
             why="crashed", message=f"the estimator died {TRIES} times while planning; edit the request to retry"
         )
@@ -116,9 +120,13 @@ class Slot:
         self._executor = self._fresh()
 
     async def warm(self) -> None:
-        """Starts the process and lets it import the estimator."""
+        """Starts the process and lets it import the estimator; one that dies at it is replaced by the first job."""
         loop = asyncio.get_running_loop()
-        self._pid = await loop.run_in_executor(self._executor, os.getpid)
+        try:
+            self._pid = await loop.run_in_executor(self._executor, os.getpid)
+        except BrokenProcessPool:
+            log.warning("an estimator process died before its first question")
+            self._replace("crash")
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""

@@ -5,12 +5,12 @@ old one is gone, exactly these two stand.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dgdr_operator.controller import graphs, recall
-from dgdr_operator.controller.world import Object
+from dgdr_operator.controller.world import Object, World
 from dgdr_operator.planned import Planned
 from dgdr_operator.request import OWN
 
@@ -25,15 +25,17 @@ GPU_KEYS = ("nvidia.com/gpu", "gpu")
 
 
 def successor(plan: Planned, standing: Object) -> Planned:
-    """*plan* under a name of its own, beside the graph *standing*."""
-    base = plan.name
+    """*plan* beside the graph *standing*: under a name of its own, unless the user gave it another one anyway."""
+    base, before = _annotations(plan.graph).get(PLANNED_NAME, plan.name), standing["metadata"]["name"]
+    if base != _annotations(standing).get(PLANNED_NAME, before):
+        return replace(plan, graph=recall.annotated(plan.graph, REPLACES, before))
     room = SET_NAME - _budget(plan.graph) - SUFFIX - 1
     name = f"{base[:room].rstrip('-')}-{(plan.hash or recall.plan_hash(plan.graph))[:SUFFIX]}"
-    if name == standing["metadata"]["name"]:
+    if name == before:
         name = f"{base[: room - 2].rstrip('-')}-2-{name[-SUFFIX:]}"
     named = _renamed(plan.graph, name)
     marked = recall.annotated(named, PLANNED_NAME, base)
-    return replace(plan, graph=recall.annotated(marked, REPLACES, standing["metadata"]["name"]))
+    return replace(plan, graph=recall.annotated(marked, REPLACES, before))
 
 
 def settled(plan: Planned, recorded: Object, old: Object | None) -> Planned:
@@ -52,11 +54,22 @@ def replaced(graph: Object) -> str | None:
     return _annotations(graph).get(REPLACES)
 
 
-def newest(found: Iterable[Object]) -> Object | None:
-    """Of the graphs of one request the one that no other takes over from."""
-    standing = sorted(found, key=lambda graph: str(graph["metadata"]["name"]))
-    old = {replaced(graph) for graph in standing}
-    return next((graph for graph in standing if graph["metadata"]["name"] not in old), None)
+def pair(world: World, named: Object | None, ours: Sequence[Object]) -> tuple[Object | None, Object | None]:
+    """The graph that the request of *world* means, and the one that it takes over from while that stands.
+
+    named: the graph under the recorded name, or under the planned one where none is recorded; ours: all graphs that
+    name the request. A status that was wiped names none: then it is the one that no other takes over from.
+    """
+    recorded = world.recorded_graph
+    leaving = replaced(recorded) if recorded else None
+    graph = named if named and world.recorded_name else _newest(ours, leaving) or named
+    before = replaced(graph) if graph else leaving
+    return graph, next((one for one in ours if one["metadata"]["name"] == before), None)
+
+
+def _newest(ours: Sequence[Object], leaving: str | None) -> Object | None:
+    names = {replaced(graph) for graph in ours} | {leaving}
+    return next((graph for graph in ours if graph["metadata"]["name"] not in names), None)
 
 
 def gpus(graph: Object) -> int:

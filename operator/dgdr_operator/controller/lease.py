@@ -86,6 +86,8 @@ class Lease:
     leading: asyncio.Event = field(default_factory=asyncio.Event)
     _record: Record | None = None
     _renewed: float = float("-inf")
+    _left: bool = False
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def still_leading(self) -> bool:
         """Whether this replica may write: asked before every write."""
@@ -100,7 +102,9 @@ class Lease:
         self.leading.set()
         while True:
             await asyncio.sleep(RENEWAL)
-            await self._renew()
+            async with self._busy:
+                if not self._left:
+                    await self._renew()
 
     async def _follow(self) -> None:
         watchfulness, said = Watchfulness(self.identity), ""
@@ -160,16 +164,18 @@ class Lease:
             raise LeadershipLost(f"the Lease {self.namespace}/{self.name} is held by {holder or 'nobody'}")
 
     async def release(self) -> None:
-        """Hands the lead back, if it is ours; from here on nothing is written."""
-        ours, self._renewed = self.still_leading() and self.leading.is_set(), float("-inf")
+        """Hands the lead back, if it is ours, once a renewal under way is through; then nothing is written any more."""
+        ours, self._left = self.still_leading() and self.leading.is_set(), True
         metrics.LEADING.labels(self.name).set(0)
-        if not ours:
-            return
         try:
-            async with asyncio.timeout(RENEWAL):
-                await self._hand_back()
+            async with asyncio.timeout(RENEWAL), self._busy:
+                self._renewed = float("-inf")
+                if ours:
+                    await self._hand_back()
         except (errors.ClusterError, TimeoutError) as error:
             log.warning("the lead is not handed back: %s", error or "no answer")
+        finally:
+            self._renewed = float("-inf")
 
     async def _hand_back(self) -> None:
         """Reads first: a renewal that was cut off may have arrived."""

@@ -15,6 +15,7 @@ from dgdr_operator.controller.cluster import CONFIG_MAPS, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
+from dgdr_operator.controller.lease import Lease
 from dgdr_operator.controller.outlook import Outlook, Sources
 from dgdr_operator.controller.reconcile import Reconciler, Tools
 from dgdr_operator.controller.sweep import Sweep
@@ -45,9 +46,10 @@ class Scope:
 class Life:
     """The working parts, made for one set of served kinds."""
 
-    def __init__(self, cluster: Cluster, scope: Scope, clock: Clock, leading: asyncio.Event | None = None) -> None:
+    def __init__(self, cluster: Cluster, scope: Scope, clock: Clock, lease: Lease | None = None) -> None:
         self._cluster = cluster
-        self._leading = leading
+        self._lease = lease
+        self._idle = True
         self._scope = scope
         self._cache = Cache()
         self._queue = Workqueue(clock.seconds)
@@ -98,7 +100,7 @@ class Life:
             for part in done:
                 part.result()
         finally:
-            await self._end(workers, [*parts, *ended])
+            await self._end(workers, [*parts, *ended], final=stop.is_set())
 
     async def _work(self) -> None:
         """The workers begin when there is an inventory: before, every request would look like one without nodes.
@@ -107,19 +109,26 @@ class Life:
         """
         await self._discovery.loaded.wait()
         await self._sweep.swept.wait()
-        if self._leading and not self._leading.is_set():
+        if self._lease and not self._lease.leading.is_set():
             log.info("following: warm, and writing nothing")
-            await self._leading.wait()
+            await self._lease.leading.wait()
             self._sweep.ask()
+        self._idle = False
         await _report_missing_rights(self._cluster, self._scope)
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._reconciler.work())
 
-    async def _end(self, workers: "asyncio.Task[None]", parts: "Sequence[asyncio.Task[object]]") -> None:
-        """No new keys, those in hand within their time, then the watch, then the processes."""
+    async def _end(
+        self, workers: "asyncio.Task[None]", parts: "Sequence[asyncio.Task[object]]", *, final: bool
+    ) -> None:
+        """No new keys, those in hand within their time, then the lead goes back, then the watch and the processes."""
         self._queue.close()
+        if self._idle:
+            workers.cancel()
         await asyncio.wait([workers], timeout=FAREWELL)
+        if self._lease and final:
+            await self._lease.release()
         for part in (workers, *parts):
             part.cancel()
         await asyncio.gather(workers, *parts, return_exceptions=True)

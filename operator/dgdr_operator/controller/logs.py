@@ -3,8 +3,11 @@
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Literal
 
-FIELDS = ("key", "phase", "reason", "seconds", "graph", "attempt")
+LogFormat = Literal["json", "text"]
+
+FIELDS = ("key", "uid", "generation", "reconcile", "phase", "input_hash", "reason", "seconds", "graph", "attempt")
 """Names that a log call may add through `extra`."""
 
 
@@ -25,10 +28,21 @@ class JsonLines(logging.Formatter):
         return json.dumps(said, default=str)
 
 
-def start(level: str) -> None:
+class Words(logging.Formatter):
+    """The same for people at a terminal: time, level, message, and the extra fields behind it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line, and a traceback below it where there is one."""
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        fields = [f"{name}={record.__dict__[name]}" for name in FIELDS if name in record.__dict__]
+        line = " ".join((at, f"{record.levelname.lower():<7}", record.getMessage(), *fields))
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def start(level: str, style: LogFormat = "json") -> None:
     """From here on everything logged goes to standard error; the watch library speaks up only when it must."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines() if style == "json" else Words())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("kopf", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel(logging.ERROR if name == "kopf" else logging.WARNING)

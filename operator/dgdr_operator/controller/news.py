@@ -5,7 +5,7 @@ from typing import Literal
 
 from dgdr_operator import status
 from dgdr_operator.controller.world import Announce, World
-from dgdr_operator.status import Type, Verdict
+from dgdr_operator.status import Condition, Type, Verdict
 
 FAILURES = {
     "ValidationFailed": "ValidationFailed",
@@ -24,11 +24,21 @@ def of(world: World, verdict: Verdict) -> Iterator[Announce]:
         yield from _failure(world, verdict)
         return
     conditions = {condition.type: condition for condition in verdict.conditions}
+    yield from _sync(world, conditions.get(Type.SYNCED))
     if verdict.selected is not None and not world.recorded_graph:
         yield Announce(type="Normal", reason="SpecGenerated", note=conditions[Type.PROFILING].message)
     state = conditions.get(Type.DEPLOYMENT_READY)
     if state and state.reason in TOLD and state.reason != world.condition(Type.DEPLOYMENT_READY).get("reason"):
         yield Announce(type=TOLD[state.reason], reason=state.reason, note=state.message)
+
+
+def _sync(world: World, now: Condition | None) -> Iterator[Announce]:
+    """The pause that ended, and the plan that waits for the user's word."""
+    before = world.condition(Type.SYNCED)
+    if before.get("reason") == "Paused":
+        yield Announce(type="Normal", reason="Resumed", note="the request is worked on again")
+    if now and now.reason == "ReplanPending" and before.get("message") != status.cut(now.message):
+        yield Announce(type="Normal", reason="ReplanPending", note=now.message)
 
 
 def _failure(world: World, verdict: Verdict) -> Iterator[Announce]:

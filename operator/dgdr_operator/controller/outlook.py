@@ -11,7 +11,7 @@ from dgdr_operator.controller.cache import Cache, Name, name_of
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation
 from dgdr_operator.controller.workqueue import Workqueue
-from dgdr_operator.controller.world import Object, Trouble, World, is_ours
+from dgdr_operator.controller.world import Object, Trouble, World
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.planned import Planned
 
@@ -65,10 +65,17 @@ class Outlook:
         graph, old = await self._graphs(request, answer)
         settled = handover.settled(answer, graph or {}, old) if isinstance(answer, Planned) else None
         lacking = await self._sources.hands.lacking(settled.graph, graph) if graph and settled else ()
-        world = World(request=request, graph=graph, trouble=trouble, lacking=lacking, old=old, held=held)
+        room = self._room(request)
+        world = World(request=request, graph=graph, trouble=trouble, lacking=lacking, old=old, held=held, room=room)
         if pending and graph:
             world = replace(world, pending=handover.settled(pending, graph, old))
         return world, answer
+
+    def _room(self, request: Object) -> int | None:
+        """Free GPUs beside those that the request's own graph holds."""
+        nodes = self._sources.inventory({"metadata": request["metadata"]})
+        named = ((request.get("spec") or {}).get("hardware") or {}).get("gpuSku")
+        return nodes.room(str(named) if named else None) if nodes and nodes.counted and nodes.groups else None
 
     def forget(self, key: Name) -> None:
         """The request is gone."""
@@ -156,13 +163,7 @@ class Outlook:
         """
         world, cache = World(request=request), self._sources.cache
         name, namespace = decide.graph_name(request, answer), request["metadata"]["namespace"]
-        leaving = handover.replaced(world.recorded_graph) if world.recorded_graph else None
-        graph: Object | None = cache.graphs.get((namespace, name)) if name else None
-        if graph is None and name and world.recorded_name == name:
-            graph = await self._sources.hands.look(namespace, name)
-        if graph is None:
-            ours = cache.graphs_of(name_of(request))
-            graph = handover.newest(one for one in ours if one["metadata"]["name"] != leaving)
-        before = handover.replaced(graph) if graph else leaving
-        old = cache.graphs.get((namespace, before)) if before else None
-        return graph, old if old and is_ours(old, request) else None
+        named: Object | None = cache.graphs.get((namespace, name)) if name else None
+        if named is None and name and world.recorded_name == name:
+            named = await self._sources.hands.look(namespace, name)
+        return handover.pair(world, named, cache.graphs_of(name_of(request)))

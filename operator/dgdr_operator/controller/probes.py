@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics."""
+"""/healthz, /readyz, /startupz and /metrics."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,18 +14,31 @@ Check = Callable[[], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """alive: a restart would help if not; ready: whether this replica can take its part."""
+    """alive: a restart would help if not; ready: whether this replica can take its part; started: was it ever ready."""
 
     alive: Check
     ready: Check
+    started: Check
 
 
-async def serve(address: str, port: int, checks: Checks) -> web.AppRunner:
-    """Answers from now on; `cleanup()` of the result ends it. Raises OSError if the port is taken."""
-    application = web.Application()
-    application.router.add_get("/healthz", _answering(checks.alive))
-    application.router.add_get("/readyz", _answering(checks.ready))
-    application.router.add_get("/metrics", _metrics)
+async def serve(address: str, port: int, metrics_port: int | None, checks: Checks) -> list[web.AppRunner]:
+    """Answers from now on; `cleanup()` of the results ends it. Raises OSError if a port is taken.
+
+    The metrics have a port of their own unless *metrics_port* is None, so that a network policy can tell them apart.
+    """
+    asked = web.Application()
+    asked.router.add_get("/healthz", _answering(checks.alive))
+    asked.router.add_get("/readyz", _answering(checks.ready))
+    asked.router.add_get("/startupz", _answering(checks.started))
+    counted = asked if metrics_port is None else web.Application()
+    counted.router.add_get("/metrics", _metrics)
+    runners = [await _listening(asked, address, port)]
+    if metrics_port is not None:
+        runners.append(await _listening(counted, address, metrics_port))
+    return runners
+
+
+async def _listening(application: web.Application, address: str, port: int) -> web.AppRunner:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, address, port).start()

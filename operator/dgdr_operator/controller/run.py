@@ -1,6 +1,5 @@
 """Start-up and shut-down; the one place where every object is made and handed to those who need it."""
 
-import argparse
 import asyncio
 import logging
 import os
@@ -10,16 +9,17 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dgdr_operator import settings
-from dgdr_operator.controller import errors, estimation, logs, metrics, probes
+from dgdr_operator.controller import errors, estimation, logs, metrics, options, probes
 from dgdr_operator.controller.apply import Kinds
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
 from dgdr_operator.controller.lease import LeadershipLost, Lease
 from dgdr_operator.controller.life import Life, Scope
-from dgdr_operator.controller.pace import WRITES_PER_SECOND, Bucket
+from dgdr_operator.controller.options import Options
+from dgdr_operator.controller.pace import Bucket
 from dgdr_operator.controller.probes import Checks
 from dgdr_operator.errors import InvalidSetting
 from dgdr_operator.request import ApiVersion
@@ -34,67 +34,10 @@ KINDS_PERIOD, KINDS_IMPATIENCE = 30.0, 2.0
 """Seconds between two looks at the served kinds, while they are there and while they are missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command line. namespace: None for all; slots: estimator processes.
-
-    lease: namespace and name of the Lease that replicas share, None for a replica that is alone; writes: per second.
-    """
-
-    namespace: str | None
-    probe_address: str
-    probe_port: int
-    slots: int
-    log_level: str
-    lease: tuple[str, str] | None = None
-    writes: float = WRITES_PER_SECOND
-
-
-def options(arguments: Sequence[str] | None = None) -> Options:
-    """Reads the command line; exits with 2 and one message when it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="dgdr_operator", description="Turns DynamoGraphDeploymentRequests into DynamoGraphDeployments."
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--namespace", metavar="NS", help="serve the requests of one namespace")
-    where.add_argument("--all-namespaces", action="store_true", help="serve the requests of all namespaces (default)")
-    parser.add_argument("--probe-address", default="0.0.0.0", help="address of the probes (default %(default)s)")  # noqa: S104 - the kubelet asks from outside the pod
-    parser.add_argument("--probe-port", type=int, default=8080, help="port of the probes (default %(default)s)")
-    parser.add_argument("--estimators", type=int, default=1, help="processes that plan (default %(default)s)")
-    parser.add_argument("--lease", metavar="NS/NAME", type=_lease, help="the Lease that decides which replica works")
-    parser.add_argument(
-        "--writes-per-second", type=_positive, default=WRITES_PER_SECOND, help="at most so many (default %(default)g)"
-    )
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    given = parser.parse_args(arguments)
-    return Options(
-        namespace=given.namespace,
-        probe_address=given.probe_address,
-        probe_port=given.probe_port,
-        slots=max(1, given.estimators),
-        log_level=given.log_level,
-        lease=given.lease,
-        writes=given.writes_per_second,
-    )
-
-
-def _lease(text: str) -> tuple[str, str]:
-    namespace, _, name = text.partition("/")
-    if not namespace or not name or "/" in name:
-        raise argparse.ArgumentTypeError(f"must look like namespace/name, not {text!r}")
-    return namespace, name
-
-
-def _positive(text: str) -> float:
-    if not text.replace(".", "", 1).isdigit() or not float(text) > 0:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text!r}")
-    return float(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until it is told to stop; the exit code is 0 then, and 1 if it could not start."""
-    chosen = options(arguments)
-    logs.start(chosen.log_level)
+    chosen = options.read(arguments)
+    logs.start(chosen.log_level, chosen.log_format)
     os.environ.update(estimation.SINGLE_THREADED)
     try:
         asyncio.run(Controller(chosen, settings.read(os.environ)).run())
@@ -119,6 +62,7 @@ class Controller:
         self._beat = self._clock.seconds()
         self._stop = asyncio.Event()
         self._life: Life | None = None
+        self._was_ready = False
 
     def stop(self) -> None:
         """Ends `run` in order."""
@@ -129,10 +73,10 @@ class Controller:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        checks = Checks(alive=self._wrong, ready=self._unready)
+        chosen, checks = self._options, Checks(alive=self._wrong, ready=self._unready, started=self._unstarted)
         async with AsyncExitStack() as farewell:
-            server = await probes.serve(self._options.probe_address, self._options.probe_port, checks)
-            farewell.push_async_callback(server.cleanup)
+            for server in await probes.serve(chosen.probe_address, chosen.probe_port, chosen.metrics_port, checks):
+                farewell.push_async_callback(server.cleanup)
             heart = loop.create_task(self._heartbeat())
             farewell.callback(heart.cancel)
             cluster = await Cluster.connect(Bucket(self._options.writes))
@@ -148,7 +92,7 @@ class Controller:
         identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
         lease = Lease(cluster=cluster, namespace=namespace, name=name, identity=identity, seconds=self._clock.seconds)
         cluster.may_write = lease.still_leading
-        tasks = [asyncio.create_task(lease.campaign()), asyncio.create_task(self._live(cluster, lease.leading))]
+        tasks = [asyncio.create_task(lease.campaign()), asyncio.create_task(self._live(cluster, lease))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -159,12 +103,12 @@ class Controller:
             await asyncio.gather(*tasks, return_exceptions=True)
             await lease.release()
 
-    async def _live(self, cluster: Cluster, leading: asyncio.Event | None) -> None:
+    async def _live(self, cluster: Cluster, lease: Lease | None) -> None:
         """One life per set of served kinds: when the cluster serves others, everything begins anew."""
         kinds = await self._kinds(cluster)
         while kinds and not self._stop.is_set():
             log.info("serving requests %s, graphs %s", kinds.request.version, kinds.graph.version)
-            self._life = Life(cluster, self._scope(kinds), self._clock, leading)
+            self._life = Life(cluster, self._scope(kinds), self._clock, lease)
             changed = asyncio.create_task(self._changed(cluster, kinds))
             await self._life.last(self._stop, changed)
             self._life = None
@@ -219,7 +163,12 @@ class Controller:
     def _unready(self) -> str | None:
         if self._stop.is_set():
             return "draining"
-        return self._life.unready() if self._life else f"waiting for {REQUEST_PLURAL} and {GRAPH_PLURAL}"
+        missing = self._life.unready() if self._life else f"waiting for {REQUEST_PLURAL} and {GRAPH_PLURAL}"
+        self._was_ready = self._was_ready or not missing
+        return missing
+
+    def _unstarted(self) -> str | None:
+        return None if self._was_ready else self._unready()
 
 
 def _chosen(served: dict[str, tuple[str, ...]]) -> Kinds | None:

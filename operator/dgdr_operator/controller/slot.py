@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import isnan
 from typing import Any
 
 from dgdr_operator import inventory, journey, refusal, spec
@@ -25,8 +26,6 @@ from estimator.estimates import Estimate, Infeasible
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError
 
-FEASIBLE = {"memory": "DoesNotFit", "gpus": "OverBudget", "load": "OverBudget"}
-"""Reason of the condition Feasible by the constraint that binds; InfeasibleSLA for all others."""
 INPUTS_HASH = f"{OWN}/inputs-hash"
 """Annotation of the graph: equal hashes, equal plans. It makes every other plan a change that apply carries out whole,
 fields that the new plan no longer has included."""
@@ -87,7 +86,8 @@ def _solved(request: DeploymentRequest, nodes: Inventory | None, settings: Setti
     complete, _ = inventory.complete(request, journey.sight(request, nodes, settings))
     try:
         solution = journey.solve(request, nodes, catalog(), settings)
-        return Found(solution, packed(dossier.files(_asked(solution), solution.outcome)))
+        files = dossier.files(_asked(solution), solution.outcome) if solution.shortfall.priced else {}
+        return Found(solution, packed(files))
     except InvalidSpec as error:
         return Refused(why="invalid", message=str(error))
     except InvalidWorkload as error:
@@ -118,8 +118,10 @@ def _named(found: Found, request: DeploymentRequest, nodes: Inventory | None, se
     digest = journey.input_hash(request, nodes, catalog().data_version, settings)
     made = journey.named(found.solution, request.identity, digest)
     choice, fabric = made.outcome.choice, (made.fabric.ready, made.fabric.reason, made.fabric.message)
-    graph = accompanied(annotated(made.graph, INPUTS_HASH, made.input_hash), made.objects[:-1])
-    promised = annotated(graph, THROUGHPUT, f"{choice.tokens_per_second_per_gpu:.4g}")
+    shown = refusal.marked(made.graph, made.request, made.shortfall)
+    graph = accompanied(annotated(shown, INPUTS_HASH, made.input_hash), made.objects[:-1])
+    throughput = choice.tokens_per_second_per_gpu if made.shortfall.priced else 0.0
+    promised = annotated(graph, THROUGHPUT, f"{throughput:.4g}")
     return Planned(graph=promised, summary=summary(choice, made.request), fabric=fabric, report=found.report)
 
 
@@ -129,13 +131,15 @@ def _unsupported(error: Exception) -> Refused:
 
 
 def _infeasible(request: DeploymentRequest, report: Infeasible) -> Refused:
-    reason = FEASIBLE.get(report.binding, "InfeasibleSLA")
-    return Refused(why="infeasible", message=refusal.line(request, report), feasible=reason)
+    return Refused(why="infeasible", message=refusal.line(request, report), feasible=refusal.reason(report))
 
 
 def summary(estimate: Estimate, request: DeploymentRequest) -> str:
     """One sentence of numbers: what was chosen and what it is predicted to do."""
     latency, load = estimate.latency, estimate.load
+    if isnan(latency.ttft):
+        where = f"{estimate.gpus} x {request.hardware.gpu_sku}"
+        return f"{estimate.backend} {estimate} on {where}: it fits in memory, nothing is predicted"
     itl = f", itl {latency.itl / MILLISECOND:.3g} ms" if latency.itl else ""
     odds = f"; the targets are kept with probability {figures.odds(estimate)}" if estimate.trust else ""
     return (

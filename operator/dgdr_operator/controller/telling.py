@@ -1,6 +1,7 @@
 """The status and the report that say what is the case, and the Events about what is new in them. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dgdr_operator import status
 from dgdr_operator.controller import differ, news, review
@@ -28,7 +29,8 @@ def held(world: World, reason: str, message: str, now: str) -> Iterator[Action]:
     """Say in Synced why nothing is done, and leave all else in the status as it is."""
     condition = status.unsynced(reason, message)
     if not world.status.get("conditions"):
-        yield from report(world, status.waiting(message).adding(condition), now)
+        unbegun = replace(status.waiting(message), graph=world.known_name)
+        yield from report(world, unbegun.adding(condition), now)
         return
     desired = status.amended(world.status, condition, now=now)
     if not status.same(world.status, desired):

@@ -104,6 +104,12 @@ class World:
         return self.status.get("dgdName")
 
     @property
+    def known_name(self) -> str | None:
+        """The graph's name as recorded, or, where that was wiped, of the graph of ours that stands."""
+        standing = self.graph is not None and is_ours(self.graph, self.request)
+        return self.recorded_name or (str((self.graph or {})["metadata"]["name"]) if standing else None)
+
+    @property
     def recorded_graph(self) -> Object:
         """The graph as recorded when it was planned, empty if there is none."""
         return (self.status.get("profilingResults") or {}).get("selectedConfig") or {}

@@ -99,6 +99,11 @@ class Inventory:
             free.update(group.free)
         return Vacancy(free=dict(sorted(free.items())), node_gpus=groups[0].gpus_per_node, limit=self.limit)
 
+    def room(self, name: str | None) -> int:
+        """Free GPUs of the SKU *name*, or of the one that has most; what is left of the quota, if that is less."""
+        names = {group.sku for group in self.groups if group.sku} if name is None else {name}
+        return max((found.gpus for one in names if (found := self.vacancy(one))), default=0)
+
     def tolerated(self, tolerations: Sequence[Mapping[str, Any]]) -> "Inventory":
         """Without the nodes that keep out pods with these *tolerations*; those are put aside."""
         allowed = [all(any(tolerates(one, guard) for one in tolerations) for guard in g.guards) for g in self.groups]

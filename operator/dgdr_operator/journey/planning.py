@@ -1,12 +1,13 @@
 """The steps of the journey in order: complete, choose the release, search, build."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dgdr_operator import engines
 from dgdr_operator import inventory as nodes
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.journey import pinned, placing, questions, transport
+from dgdr_operator.journey import leeway, pinned, placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
 from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
@@ -15,9 +16,23 @@ from dgdr_operator.manifest.sites import Site
 from dgdr_operator.request import DeploymentRequest, Identity
 from dgdr_operator.settings import Settings
 from estimator import catalogue
-from estimator.errors import NoFeasibleCandidate
-from estimator.estimates import Estimate, Outcome
+from estimator.errors import MissingTable, NoFeasibleCandidate
+from estimator.estimates import Estimate, Infeasible, Outcome
 from perf_db.catalog import Catalog
+from perf_db.errors import NotCovered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """Why a plan is less than one that keeps its promises, as predicted.
+
+    missed: the refusal it stands in for; priced: whether anything was predicted; departures: sentences on what
+    overrides changed although the prediction rested on it.
+    """
+
+    missed: Infeasible | None = None
+    priced: bool = True
+    departures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +41,7 @@ class Plan:
 
     request: as it was planned, hardware filled in; outcome: the search that chose; objects: what to create, in this
     order, the DynamoGraphDeployment last; notes: sentences for people; input_hash: equal inputs give equal hashes,
-    and equal hashes equal plans; data_version: of the measurements.
+    and equal hashes equal plans; data_version: of the measurements; shortfall: what the plan misses or leaves open.
     """
 
     request: DeploymentRequest
@@ -36,6 +51,7 @@ class Plan:
     input_hash: str
     data_version: str
     fabric: FabricVerdict
+    shortfall: Shortfall
 
     @property
     def graph(self) -> dict[str, Any]:
@@ -50,13 +66,14 @@ class _Answer:
     outcome: Outcome
     transport: Transport
     fabric: FabricVerdict
+    shortfall: Shortfall = Shortfall()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """A plan before it has names: the same for all requests that differ in nothing else.
 
-    site: where it is put, whoever asked first; notes: what was filled in for the request.
+    site: where it is put, whoever asked first; notes: what was filled in for the request; shortfall: before overrides.
     """
 
     outcome: Outcome
@@ -64,6 +81,7 @@ class Solution:
     fabric: FabricVerdict
     notes: tuple[str, ...]
     data_version: str
+    shortfall: Shortfall
 
 
 def plan(request: DeploymentRequest, inventory: Inventory | None, catalog: Catalog, settings: Settings) -> Plan:
@@ -86,9 +104,10 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
     question = questions.question(request, target, model, catalog, settings)
     question = question.on(placing.vacancy(request, inventory, settings))
     group = inventory.group(str(request.hardware.gpu_sku)) if inventory else None
-    answer = _answer(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
+    answer = _settled(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
     choice = answer.outcome.choice
-    notes = (*notes, *filter(None, [pinned.note(question, choice, answer.transport.bandwidth)]))
+    if answer.shortfall == Shortfall():
+        notes = (*notes, *filter(None, [pinned.note(question, choice, answer.transport.bandwidth)]))
     site = Site(
         request=request,
         settings=settings,
@@ -97,10 +116,16 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
         fabric=answer.transport.fabric,
         place=placing.place(group, inventory, question.problems[0].system),
         context=model.max_position,
+        experts=0 if model.experts is None else model.experts.count,
         kv_dtype="fp8" if engines.dtype(answer.outcome, "kv cache", choice.backend).startswith("fp8") else "auto",
     )
     return Solution(
-        outcome=answer.outcome, site=site, fabric=answer.fabric, notes=tuple(notes), data_version=catalog.data_version
+        outcome=answer.outcome,
+        site=site,
+        fabric=answer.fabric,
+        notes=tuple(notes),
+        data_version=catalog.data_version,
+        shortfall=answer.shortfall,
     )
 
 
@@ -116,7 +141,31 @@ def named(solution: Solution, identity: Identity, digest: str) -> Plan:
         input_hash=digest,
         data_version=solution.data_version,
         fabric=solution.fabric,
+        shortfall=replace(solution.shortfall, departures=built.departures),
     )
+
+
+def _settled(question: Question, found: fabric.Fabric) -> _Answer:
+    """The answer; where there is none and the request makes do with less, the nearest plan, or one that fits."""
+    try:
+        return _answer(question, found)
+    except NoFeasibleCandidate as refusal:
+        for softer in leeway.softened(question, refusal.report):
+            with suppress(NoFeasibleCandidate):
+                return replace(_answer(softer, found), shortfall=Shortfall(missed=refusal.report))
+        raise
+    except (MissingTable, NotCovered):
+        if not question.request.policy.memory_fit:
+            raise
+        return _fitted(question, transport.choose(question.request, found, question.node_gpus, question.settings))
+
+
+def _fitted(question: Question, chosen: Transport) -> _Answer:
+    if chosen.bandwidth is None:
+        pinned.check_apart(question, chosen.why)
+    outcome = leeway.fitted(question)
+    verdict = transport.verdict(chosen, outcome.choice, None)
+    return _Answer(outcome=outcome, transport=chosen, fabric=verdict, shortfall=Shortfall(priced=False))
 
 
 def _answer(question: Question, found: fabric.Fabric) -> _Answer:

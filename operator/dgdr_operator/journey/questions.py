@@ -20,6 +20,10 @@ from perf_db.errors import UnknownSystem
 
 AGGREGATED: tuple[Mode, ...] = ("aggregated",)
 BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
+PLAIN = "a100_sxm"
+"""The system whose facts stand in for those of a GPU that nobody described, its memory apart. It has no 8-bit types, so
+nothing is assumed that the GPU may lack."""
+
 PIN = f"metadata.annotations[{OWN}/pin]"
 
 
@@ -82,6 +86,7 @@ def question(
             backend_version=target.release.engines[name],
             objective=request.policy.objective,
             pins=request.policy.pins,
+            balanced=request.policy.balanced,
         )
         for name in _engines(request, system, catalog, settings)
     )
@@ -91,9 +96,12 @@ def question(
 def _system(request: DeploymentRequest, catalog: Catalog) -> System:
     """The GPU system by its facts, with what the request knows better: GPUs per node, less memory."""
     sku, facts = str(request.hardware.gpu_sku), catalog.systems()
-    if sku not in facts:
+    known = sku in facts
+    if not known and not (request.policy.memory_fit and request.hardware.vram and request.hardware.gpus_per_node):
         raise UnknownSystem(sku, sorted(facts))
-    system = hardware.system(sku, facts[sku])
+    system = hardware.system(sku, facts[sku if known else PLAIN])
+    if not known:
+        system = replace(system, gpu=replace(system.gpu, memory_capacity=request.hardware.vram or 0.0))
     gpus = request.hardware.gpus_per_node or system.node.gpus
     capacity = min(request.hardware.vram or system.gpu.memory_capacity, system.gpu.memory_capacity)
     return replace(system, node=replace(system.node, gpus=gpus), gpu=replace(system.gpu, memory_capacity=capacity))

@@ -18,10 +18,14 @@ from estimator.estimates import Estimate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """The objects to create, the graph last, and sentences about what was decided on the way."""
+    """The objects to create, the graph last, and sentences about what was decided on the way.
+
+    departures: those on what overrides changed although the estimate rested on it.
+    """
 
     objects: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    departures: tuple[str, ...] = ()
 
 
 def build(estimate: Estimate, site: Site) -> Built:
@@ -31,9 +35,10 @@ def build(estimate: Estimate, site: Site) -> Built:
     """
     mocked = site.request.knobs.mocker
     *files, graph, note = _mocked(estimate, site) if mocked else _served(estimate, site)
-    graph, changes = _overridden(graph, site.request)
-    said = (note, site.target.note, *notes.of(estimate, site), *changes)
-    return Built(objects=(*files, graph), notes=tuple(filter(None, said)))
+    changed, ignored = _overridden(graph, site.request)
+    departures = tuple(override.departures(graph, changed))
+    said = (note, site.target.note, *notes.of(estimate, site), *ignored, *departures)
+    return Built(objects=(*files, changed), notes=tuple(filter(None, said)), departures=departures)
 
 
 def _served(estimate: Estimate, site: Site) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ _IGNORED_ANNOTATIONS = "nvidia.com/dgd-"
 
 
 def merge(graph: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """*graph* with *change* laid over it, and a sentence for everything ignored or no longer as planned.
+    """*graph* with *change* laid over it, and a sentence for everything ignored.
 
     The two must be of one version, unless *change* has no spec. The name in *change* is expected in *graph* already.
     """
@@ -42,7 +42,7 @@ def merge(graph: Mapping[str, Any], change: Mapping[str, Any]) -> tuple[dict[str
     if is_alpha:
         spec = _appending(graph, spec)
     merged = {**graph, "metadata": metadata, "spec": _merged(graph["spec"], spec)}
-    return merged, (*notes, *_departures(graph, merged))
+    return merged, tuple(notes)
 
 
 def _metadata(ours: Mapping[str, Any], theirs: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -139,8 +139,8 @@ def _merged_lists(ours: list[Any], theirs: list[Any], key: str) -> list[Any]:
     return kept + [entry for entry in theirs if entry.get(key) not in known]
 
 
-def _departures(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What the estimate rested on and the override changed."""
+def departures(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """A sentence for each component of which an override changed what the estimate rested on."""
     changed = {view.name: view for view in views.of(after)}
     notes = []
     for view in views.of(before):

@@ -17,7 +17,7 @@ class Asked:
     """One question as the user put it.
 
     backend: "auto" or an engine; backend_version: None for the newest; database_mode: how much must be measured;
-    pins: what the user decided of the answer;
+    pins: what the user decided of the answer; balanced: busy experts are to have copies;
     packs: names of the measurements used, such as "h200_sxm/vllm 0.12.0"; notes: how names were resolved.
     """
 
@@ -30,6 +30,7 @@ class Asked:
     targets: Targets
     database_mode: DatabaseMode = "hybrid"
     pins: Pins = FREE
+    balanced: bool = False
     packs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -49,8 +50,8 @@ class Asked:
             "concurrency": self.workload.concurrency,
             "request_rate": self.workload.request_rate,
             **{f"{name}_ms": None if seconds is None else _exact(seconds) for name, seconds in _targets(self.targets)},
-            "database_mode": self.database_mode,
             "confidence": self.targets.confidence or None,
+            "database_mode": self.database_mode,
             "pin": str(self.pins) or None,
             "measurements": list(self.packs),
         }

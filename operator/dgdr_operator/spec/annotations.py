@@ -27,13 +27,12 @@ _CHOICES = {
     "replan-policy": ("preview", "never", "auto"),
     "replan-strategy": ("hold", "blue-green", "recreate"),
     "validate": ("false", "true"),
+    "eplb": ("false", "true"),
 }
 """Annotations with a list of values, and the values; the first is what silence means."""
 
 _SUPPORTED = {
     "mode": ("auto", "owner"),
-    "on-infeasible": ("fail",),
-    "on-unsupported": ("fail",),
     "validate": ("false",),
 }
 """Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
@@ -84,7 +83,14 @@ def policy(annotations: Mapping[str, Any], said: Policy) -> Policy:
     if mode and not found.allows(mode):
         problem = f"counts workers of {mode} plans, but the annotation pin wants {found.mode} ones"
         raise InvalidSpec.at("spec.features.planner.mode", problem)
-    return replace(said, pins=replace(found, mode=mode or found.mode))
+    own = _own(annotations)
+    return replace(
+        said,
+        pins=replace(found, mode=mode or found.mode),
+        balanced=_on(own, "eplb"),
+        best_effort=own.get("on-infeasible") == "best-effort",
+        memory_fit=own.get("on-unsupported") == "memory-fit",
+    )
 
 
 def targets(annotations: Mapping[str, Any], said: Targets) -> Targets:
