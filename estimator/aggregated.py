@@ -13,7 +13,7 @@ import numpy as np
 from estimator import lockstep, memory
 from estimator.ops import Array, Mask
 from estimator.step import Step
-from estimator.workload import Workload
+from estimator.workload import Benchmark, Workload
 
 _ITERATIONS = 60
 _DAMPING = 0.4
@@ -63,28 +63,23 @@ def estimate(
     requests: Array,
     budget: Array | None = None,
     *,
-    rounds: float | None = None,
-    alike: bool = False,
+    benchmark: Benchmark | None = None,
 ) -> Columns:
     """One worker at loads of *requests* in flight per rank, shape (n,); *budget* overrides the tokens per step.
 
-    *rounds*: for a benchmark that starts all clients at once and sends that many requests per client, the mean over its
-    requests: the first wave waits for its own prompts, half of them on average. *alike*: all requests have the same
-    lengths, so that they meet again and again: in waves where prompts pause decoding, else in convoys.
+    With a *benchmark*, the means over its requests.
     """
     engine, shape = step.shape.engine, step.shape
     budget = _budget(step, workload, requests, budget)
     used = memory.activations(shape, budget + (requests if engine.policy == "prompt_only" else 0))
     cache = memory.cache_budget(shape, memory.footprint(shape), used, int(budget.max()))
     room = np.minimum(memory.admitted(shape, cache, workload), engine.max_sequences)
-    waves = alike and engine.policy == "prompt_only" and workload.osl > 1
+    waves = benchmark is not None and benchmark.alike and engine.policy == "prompt_only" and workload.osl > 1
     state = (_in_waves if waves else _solve)(step, workload, np.clip(room, 1, requests), budget)
     terms = _first_token(step, state, requests, np.maximum(room, 1))
-    if alike and not waves:
-        # Who ends in the same iteration as others is followed by theirs: one prompt is just before the next.
-        terms["convoy"] = state.service * (requests - 1) / requests
-    if rounds is not None and not waves:
-        terms["first wave"] = (requests - 1) / (2 * rounds) * _in_a_crowd(step, workload, state.decoding, budget)
+    if benchmark is not None and not waves:
+        crowd = _in_a_crowd(step, workload, state.decoding, budget)
+        terms |= _in_company(benchmark, requests, state.service, crowd)
     return Columns(
         requests=requests,
         budget=budget,
@@ -130,6 +125,15 @@ def _first_token(step: Step, state: _State, requests: Array, room: Array) -> dic
         "prefill": state.service,
         "admission": np.maximum(requests - room, 0) / state.rate,
     }
+
+
+def _in_company(benchmark: Benchmark, requests: Array, service: Array, crowd: Array) -> dict[str, Array]:
+    """What prompts of a benchmark wait for each other, seconds: the first wave for half of its own prompts; later, if
+    all are alike, each for the one before it, since those that end together are followed together."""
+    terms = {"first wave": (requests - 1) / (2 * benchmark.rounds) * crowd}
+    if benchmark.alike:
+        terms["convoy"] = service * (requests - 1) / requests
+    return terms
 
 
 def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:

@@ -21,7 +21,7 @@ from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from estimator.step import Step
 from estimator.trust import Experience
-from estimator.workload import Targets, Workload
+from estimator.workload import Benchmark, Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
 _ROLES: tuple[Role, ...] = ("aggregated", "prefill", "decode")
@@ -103,15 +103,13 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     weights: str | None = None,
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
-    rounds: float | None = None,
-    alike: bool = False,
+    benchmark: Benchmark | None = None,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
     weights: key of quantization.GEMM instead of what the checkpoint declares; kv_dtype: None for the engine's own
-    default; rounds: as seen by a benchmark that starts all clients at once and sends so many requests
-    from each; alike: all requests have the very same lengths. Raises InvalidWorkload without a concurrency or when the
-    worker does not start.
+    default; benchmark: who measures it so, None for the steady state. Raises InvalidWorkload without a concurrency or
+    when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
@@ -127,7 +125,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
-    columns = aggregated.estimate(step, workload, requests, budget, rounds=rounds, alike=alike)
+    columns = aggregated.estimate(step, workload, requests, budget, benchmark=benchmark)
     if not columns.starts[0]:
         raise InvalidWorkload("memory", f"{columns.cache[0] / 2**30:.1f} GiB of cache", "enough for one request")
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)

@@ -16,7 +16,7 @@ from estimator.model import Model
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
 from estimator.quantization import EXPERTS, GEMM
-from estimator.workload import Targets, Workload
+from estimator.workload import Benchmark, Targets, Workload
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError
 
@@ -79,8 +79,7 @@ class Forecaster:
             weights=weights,
             kv_dtype=how.kv_cache,
             max_num_tokens=how.max_num_tokens,
-            rounds=how.rounds,
-            alike=how.alike,
+            benchmark=Benchmark(rounds=how.rounds, alike=how.alike),
         )
         seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, osl, how)
         throughput = run.replicas * estimate.load.tokens_per_second

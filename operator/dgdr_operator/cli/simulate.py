@@ -64,7 +64,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     group.add_argument("--seed", metavar="N", type=seed, default=0, help="of what is drawn; the same again: 0")
     form = options.one_of(("table", "json"))
     group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
-    parser.set_defaults(ttft=None, itl=None, request_latency=None, confidence=0.0, top=1, total_gpus=1)
+    parser.set_defaults(ttft=None, itl=None, request_latency=None, confidence=0.0, pin="", top=1, total_gpus=1)
 
 
 def run(flags: argparse.Namespace) -> int:
