@@ -28,6 +28,7 @@ GROUP = "nvidia.com"
 REQUEST_PLURAL = "dynamographdeploymentrequests"
 GRAPH_PLURAL = "dynamographdeployments"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Asks for an object without its content: of a Secret, that is all we ever see."""
@@ -151,6 +152,10 @@ class Cluster:
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new object. Raises Conflict if there is one of that name."""
         return await self._write("POST", kind.path(namespace), {"fieldManager": MANAGER}, body)
+
+    async def merge(self, kind: Kind, namespace: str, name: str, changes: Mapping[str, Any]) -> Object:
+        """Changes single fields of an object that is wholly ours."""
+        return await self._write("PATCH", kind.path(namespace, name), {"fieldManager": MANAGER}, changes, MERGE)
 
     async def write_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new Lease, or the one that was read, changed. Raises Conflict if somebody else was quicker."""
