@@ -15,6 +15,8 @@ from e2e.controlplane.build import BuildError
 
 FOLDER = Path(__file__).resolve().parents[1] / "charts" / "dgdr-operator"
 RELEASE = "e2e"
+LEASE = f"{HOME}/{RELEASE}-dgdr-operator"
+"""The Lease that the replicas of this release share."""
 
 Object = dict[str, Any]
 

@@ -65,11 +65,12 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def identities(cluster: Cluster) -> Mapping[str, Identity]:
     """The controller, with the rights that the chart renders, and the stand-in with those of rights.yaml; by name."""
+    found = {name: cluster.identity(name) for name in ("operator", "dynamo-operator")}
     try:
         cluster.apply(*chart.rights("operator"), *yaml.safe_load_all((HERE / "rights.yaml").read_text()))
     except BuildError as error:
         pytest.fail(str(error), pytrace=False)
-    return {name: cluster.identity(name) for name in ("operator", "dynamo-operator")}
+    return found
 
 
 @pytest.fixture

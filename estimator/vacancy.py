@@ -1,13 +1,17 @@
 """Free GPUs, node by node, and which sets of workers fit on them: four GPUs on four nodes are no worker of four."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # whoever counts free GPUs need not load numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
-Counts = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+    Counts = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +42,10 @@ class Vacancy:
         """
         parts = [self._part(size) for size in sizes]
         wanted = [count * self._parts(size) for size, count in zip(sizes, counts, strict=True)]
-        total = sum((size * np.asarray(count) for size, count in zip(sizes, counts, strict=True)), start=np.int64(0))
-        fitting: Mask = np.asarray(total <= self.gpus)
+        fitting: Mask = _sum([size * count for size, count in zip(sizes, counts, strict=True)]) <= self.gpus
         for part in set(parts):
             larger = [many * self._lost(size, part) for size, many in zip(parts, wanted, strict=True) if size >= part]
-            fitting = fitting & (sum(larger, start=np.int64(0)) <= self._slots(part))
+            fitting = fitting & (_sum(larger) <= self._slots(part))
         return fitting
 
     def __str__(self) -> str:
@@ -69,3 +72,10 @@ class Vacancy:
     def _lost(self, larger: int, size: int) -> int:
         """Places for *size* that one part of *larger* GPUs costs: a whole node leaves no rest behind."""
         return larger // size if larger == self.node_gpus else -(-larger // size)
+
+
+def _sum(columns: Sequence[Counts]) -> Counts:
+    first, *others = columns
+    for column in others:
+        first = first + column
+    return first

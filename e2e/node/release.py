@@ -35,6 +35,7 @@ class Release:
             f"--set=image.repository={REPOSITORY}",
             f"--set=image.tag={tag}",
             "--set=image.pullPolicy=Never",
+            "--set=replicas=1",  # the tests follow one pod by its uid; leadership among several has tests of its own
             *more,
         ]
         place = ["--namespace", NAMESPACE, "--wait", "--timeout", LIMIT]

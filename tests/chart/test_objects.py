@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dgdr_operator import settings
-from dgdr_operator.controller import run
+from dgdr_operator.controller import options, pace
 from dgdr_operator.request import ModelCache, NewClaim
 from tests.chart.rendering import Chart, Object, Refused, container, is_hook, of_kind, pods
 
@@ -154,18 +154,22 @@ def _environment(objects: list[Object]) -> dict[str, str]:
 
 
 def test_the_controller_understands_its_arguments(plain: list[Object], everything: list[Object]) -> None:
-    ordinary, other = (run.options(container(objects)["args"]) for objects in (plain, everything))
+    ordinary, other = (options.read(container(objects)["args"]) for objects in (plain, everything))
 
-    assert (ordinary.namespace, ordinary.probe_port, ordinary.slots, ordinary.log_level) == (None, 8080, 1, "info")
-    assert (other.probe_address, other.probe_port, other.slots, other.log_level) == ("::", 9090, 2, "debug")
+    assert (ordinary.namespace, ordinary.probe_port, ordinary.slots, ordinary.log_level) == (None, 8081, 1, "info")
+    assert (other.probe_address, other.probe_port, other.slots, other.log_level) == ("::", 9091, 2, "debug")
+    assert (ordinary.metrics_port, other.metrics_port) == (8080, 9090)
+    assert (ordinary.log_format, other.log_format) == ("json", "text")
+    assert (ordinary.writes, other.writes) == (pace.WRITES_PER_SECOND, 50)
+    assert ordinary.lease == other.lease == ("dgdr-system", "plan-dgdr-operator")
 
 
 def test_one_namespace_means_rights_in_one_namespace(chart: Chart, folder: Path) -> None:
     objects = chart.render(values=folder / "ci" / "one-namespace.yaml")
 
     assert of_kind(objects, "ClusterRole") == []
-    assert [role["metadata"]["namespace"] for role in of_kind(objects, "Role")] == ["models"]
-    assert run.options(container(objects)["args"]).namespace == "models"
+    assert [role["metadata"]["namespace"] for role in of_kind(objects, "Role")] == ["models", "dgdr-system"]
+    assert options.read(container(objects)["args"]).namespace == "models"
 
 
 def test_two_namespaces_are_refused(chart: Chart) -> None:
@@ -176,7 +180,7 @@ def test_two_namespaces_are_refused(chart: Chart) -> None:
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
-        ("replicas=2", "/replicas"),
+        ("replicas=9", "/replicas"),
         ("controller.logLevel=loud", "logLevel"),
         ("replica=1", "replica"),
         ("fabric.withoutRdma=maybe", "/fabric/withoutRdma"),
@@ -189,10 +193,20 @@ def test_a_wrong_value_is_refused_by_its_path(chart: Chart, wrong: str, where: s
 
 def test_the_documented_rights_are_the_rendered_ones(plain: list[Object], root: Path) -> None:
     page = (root / "docs" / "controller.md").read_text().partition("## Rights")[2].partition("##")[0]
-    (role,) = of_kind(plain, "ClusterRole")
-    rendered = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    roles = of_kind(plain, "ClusterRole") + of_kind(plain, "Role")
+    rules = [rule for role in roles for rule in role["rules"]]
+    rendered = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
     assert rendered == set(_documented(page))
+
+
+def test_only_one_lease_can_be_changed_and_it_is_the_one_that_is_asked_for(plain: list[Object]) -> None:
+    (role,) = of_kind(plain, "Role")
+    _, name = options.read(container(plain)["args"]).lease or ("", "")
+
+    named = {verb: rule.get("resourceNames") for rule in role["rules"] for verb in rule["verbs"]}
+
+    assert named == {"create": None, "get": [name], "update": [name]}
 
 
 def _documented(page: str) -> list[tuple[str, str]]:

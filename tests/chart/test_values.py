@@ -35,6 +35,7 @@ OTHERWISE = {
     "rbac.nodes": 'rbac.nodes="never"',
     "serviceAccount.create": "serviceAccount.create=false",
     "pod.topologySpread": "pod.topologySpread=false",
+    "podDisruptionBudget.enabled": "podDisruptionBudget.enabled=false",
     "metrics.service.enabled": 'metrics={"service": {"enabled": false}, "serviceMonitor": {"enabled": false}}',
     "modelCache.claim": 'modelCache.claim="others"',
     "modelCache.create.storageClass": 'modelCache.create.storageClass="slow"',

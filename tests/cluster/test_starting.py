@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from dgdr_operator.controller.run import Controller, Options
+from dgdr_operator.controller.options import Options
+from dgdr_operator.controller.run import Controller
 from dgdr_operator.settings import Settings
 from tests.cluster.user import User
 from tests.fakes.definitions import own_definitions

@@ -27,6 +27,8 @@ class Asked:
     version: str = ""
     manager: str = ""
     dry_run: bool = False
+    accept: str = ""
+    continues: bool = False
 
     @property
     def plural(self) -> str:

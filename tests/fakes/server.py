@@ -78,6 +78,7 @@ class ApiServer:
         if asked is None:
             found = self.served.discovery(request.path)
             return web.json_response(found) if found else _refused(Refusal(404, "NotFound", "404 page not found"))
+        asked = replace(asked, accept=request.headers.get("Accept", ""))
         self.log.append(asked)
         fault = self.fault(asked) or Fault()
         if fault.delay:

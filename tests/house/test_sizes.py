@@ -29,6 +29,9 @@ WIDE_VALUES = {
 STATEFUL = {
     "operator/dgdr_operator/controller/cache.py:Cache": "a cache is what it has seen so far",
     "operator/dgdr_operator/controller/cache.py:Shelf": "one shelf of the cache, in place",
+    "operator/dgdr_operator/controller/lease.py:Lease": "a candidacy changes hands, in place",
+    "operator/dgdr_operator/controller/lease.py:Watchfulness": "what a candidate has seen so far",
+    "operator/dgdr_operator/controller/pace.py:Bucket": "a bucket is what was taken from it",
     "operator/dgdr_operator/controller/workqueue.py:Ledger": "the queue's own books, in place",
 }
 

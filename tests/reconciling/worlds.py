@@ -10,6 +10,7 @@ from typing import Any
 
 from dgdr_operator.controller import decide, handover, recall, review
 from dgdr_operator.controller.answers import Answer
+from dgdr_operator.controller.safety import Gap
 from dgdr_operator.controller.world import (
     Action,
     Announce,
@@ -88,6 +89,7 @@ class Model:
     pending: Planned | None = None
     room: int | None = None
     held: tuple[str, str] | None = None
+    gaps: tuple[Gap, ...] = ()
     records: list[ApplyRecord] = field(default_factory=list)
     told: list[Announce] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
@@ -131,6 +133,7 @@ class Model:
             pending=self.pending,
             room=self.room,
             held=self.held,
+            gaps=self.gaps if graph is None else (),
         )
 
     def decide(self, answer: Answer) -> list[Action]:

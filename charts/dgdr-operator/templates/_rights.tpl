@@ -8,13 +8,16 @@
   verbs: [patch]
 - apiGroups: [nvidia.com]
   resources: [dynamographdeployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch{{ if .Values.rbac.graphDeletion }}, delete{{ end }}]
 - apiGroups: [""]
-  resources: [configmaps]  # engine files that a graph mounts
+  resources: [configmaps]  # engine files that a graph mounts, and the report on a plan
   verbs: [get, create, patch]
+- apiGroups: [""]
+  resources: [resourcequotas]  # GPUs that a namespace has left
+  verbs: [list]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, patch]  # a repeat is counted in the first one
 {{- end -}}
 
 {{- define "dgdr-operator.subjects" -}}

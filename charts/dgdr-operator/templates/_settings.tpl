@@ -4,6 +4,7 @@
   "DYNAMO_VERSION" .Values.dynamo.version
   "REGISTRY" .Values.dynamo.registry
   "HF_SECRET" .Values.dynamo.huggingFaceSecret
+  "INVENTORY_MODE" .Values.inventory.mode
   "MODEL_CACHE_CLAIM" .Values.modelCache.claim
   "MODEL_CACHE_MOUNT" .Values.modelCache.mount
   "IMAGE_PULL_SECRETS" (join "," .Values.graphs.imagePullSecrets)

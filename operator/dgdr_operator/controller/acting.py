@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from dgdr_operator.controller import errors, events, metrics
+from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Hands
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import Cluster
+from dgdr_operator.controller.events import Events
 from dgdr_operator.controller.workqueue import Key, Workqueue
 from dgdr_operator.controller.world import (
     Action,
@@ -32,7 +33,7 @@ class Actor:
     """The one who acts, on one request at a time."""
 
     def __init__(self, cluster: Cluster, hands: Hands, queue: Workqueue, clock: Clock) -> None:
-        self._cluster = cluster
+        self._events = Events(cluster, clock.seconds)
         self._hands = hands
         self._queue = queue
         self._clock = clock
@@ -62,7 +63,7 @@ class Actor:
             case Announce():
                 if action.reason == "DriftCorrected":
                     metrics.DRIFT_CORRECTIONS.inc()
-                await events.announce(self._cluster, request, action)
+                await self._events.announce(request, action)
             case LookAgain(after=after):
                 self._queue.add_after(key, after)
         return True

@@ -28,7 +28,10 @@ GROUP = "nvidia.com"
 REQUEST_PLURAL = "dynamographdeploymentrequests"
 GRAPH_PLURAL = "dynamographdeployments"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 JSON = "application/json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Asks for an object without its content: of a Secret, that is all we ever see."""
 PAGE = 500
 TIMEOUT = 15.0
 """Seconds for one call; a reconcile has 30."""
@@ -54,6 +57,9 @@ class Kind:
 
 NODES = Kind(group="", version="v1", plural="nodes")
 PODS = Kind(group="", version="v1", plural="pods")
+CLAIMS = Kind(group="", version="v1", plural="persistentvolumeclaims")
+SECRETS = Kind(group="", version="v1", plural="secrets")
+NAMESPACES = Kind(group="", version="v1", plural="namespaces")
 QUOTAS = Kind(group="", version="v1", plural="resourcequotas")
 CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
@@ -108,6 +114,10 @@ class Cluster:
         """One object."""
         return await self._call("GET", kind.path(namespace, name))
 
+    async def metadata(self, kind: Kind, namespace: str, name: str) -> Object:
+        """The metadata of one object; its content does not even travel."""
+        return await self._call("GET", kind.path(namespace, name), accept=METADATA)
+
     async def pages(self, kind: Kind, namespace: str = "", **query: str) -> AsyncIterator[tuple[list[Object], str]]:
         """All objects, page by page, each page with the version of the list. Raises Gone when the list has expired."""
         token = ""
@@ -143,6 +153,10 @@ class Cluster:
         """A new object. Raises Conflict if there is one of that name."""
         return await self._write("POST", kind.path(namespace), {"fieldManager": MANAGER}, body)
 
+    async def merge(self, kind: Kind, namespace: str, name: str, changes: Mapping[str, Any]) -> Object:
+        """Changes single fields of an object that is wholly ours."""
+        return await self._write("PATCH", kind.path(namespace, name), {"fieldManager": MANAGER}, changes, MERGE)
+
     async def write_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new Lease, or the one that was read, changed. Raises Conflict if somebody else was quicker."""
         metadata = body["metadata"]
@@ -177,8 +191,10 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = JSON,
+        *,
+        accept: str = JSON,
     ) -> Object:
-        headers = {"Accept": JSON, "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         url = f"{path}?{urlencode(query)}" if query else path
         try:
             status, answered, text = await self._exchange(method, url, headers, body)

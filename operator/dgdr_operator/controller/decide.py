@@ -47,12 +47,16 @@ def _planned(world: World, plan: Planned, now: str) -> Iterator[Action]:
         yield from deploying.deploy(world, plan, now)
     else:
         yield from telling.report(world, _preview(world, plan), now, plan)
+        if world.gaps:
+            yield LookAgain(after=deploying.GAP_PAUSE)
 
 
 def _preview(world: World, plan: Planned) -> Verdict:
     """The plan as it is shown before it is applied, beside what runs meanwhile."""
     shown = status.ready(plan)
     if world.graph is None:
+        for gap in world.gaps:
+            shown = shown.adding(gap.condition)
         return shown
     shown = replace(shown, graph=world.known_name)
     differs = is_ours(world.graph, world.request) and differ.changes(world.graph, plan.graph)

@@ -11,6 +11,7 @@ from dgdr_operator.controller.world import (
     Announce,
     ApplyGraph,
     DeleteGraph,
+    LookAgain,
     Object,
     World,
     is_ours,
@@ -20,6 +21,8 @@ from dgdr_operator.planned import Planned
 from dgdr_operator.status import Condition, Type, Verdict
 
 PATHS_SHOWN = 10
+GAP_PAUSE = 15.0
+"""Seconds until it is looked again whether what was missing is there."""
 ROUTINE = frozenset({"", "pods_not_ready", "updating", "mixed_not_ready_reasons", "some_resources_are_not_ready"})
 """Why a graph does not serve while it starts as every graph does: not worth a write at every step."""
 
@@ -30,6 +33,10 @@ def deploy(world: World, plan: Planned, now: str) -> Iterator[Action]:
     if hindrance:
         verdict = status.undeployed(plan, reason=hindrance[0], message=hindrance[1])
         yield from telling.report(world, verdict, now, plan)
+    elif world.graph is None and (gap := next((one for one in world.gaps if one.blocks), None)):
+        verdict = status.undeployed(plan, reason="DeploymentRejected", message=gap.condition.message)
+        yield from telling.report(world, verdict.adding(gap.condition), now, plan)
+        yield LookAgain(after=GAP_PAUSE)
     elif world.graph is None:
         yield from _create(world, plan, now)
     elif world.graph["metadata"].get("deletionTimestamp"):
@@ -62,6 +69,8 @@ def _stood(world: World) -> bool:
 def _create(world: World, plan: Planned, now: str) -> Iterator[Action]:
     again = _stood(world) and world.recorded_graph == plan.graph
     verdict = status.deploying(plan, reason="DeploymentInProgress", message=f"graph {plan.name} is being created")
+    for gap in world.gaps:
+        verdict = verdict.adding(gap.condition)
     if world.old:
         verdict = verdict.adding(_taking_over(plan, world.old))
     if world.denied:

@@ -1,32 +1,101 @@
-"""Kubernetes Events: constant reasons, and a name made of their content, so that a repeat is not a second Event."""
+"""Kubernetes Events: constant reasons, a name made of their content, so that a repeat is counted, and a limit."""
 
 import logging
 import socket
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
-from dgdr_operator.controller import errors
+from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.cluster import EVENTS, MANAGER, Cluster
+from dgdr_operator.controller.pace import Bucket
 from dgdr_operator.controller.world import Announce, Object
 
 log = logging.getLogger(__name__)
+
+Known = TypeVar("Known")
 
 NOTE_LIMIT = 1024
 """Characters of a note that events.k8s.io/v1 accepts."""
 NAME_LIMIT = 200
 """Characters of a request's name kept in an Event's name, which has 253."""
+BURST, PERIOD = 25, 300.0
+"""Events that one request may have at once, and the seconds until it may have one more."""
+REMEMBERED = 4096
+"""Requests, and Events, of which it is known how often they were told."""
+
+REASONS: Mapping[str, str] = {
+    "SpecGenerated": "a plan was found, and its graph is in the status",
+    "PlanChanged": "another plan took the place of the one that was applied",
+    "ReplanPending": "another plan would be made now; it waits for your approval",
+    "RolledBack": "an earlier plan was applied again, as the annotation asks",
+    "Paused": "nothing is written for this request until the annotation goes",
+    "Resumed": "the request is worked on again",
+    "DeploymentCreated": "the graph was written; the note tells what it is predicted to do",
+    "DeploymentReady": "the Dynamo operator reports that the graph serves",
+    "DeploymentDegraded": "a graph that served does not serve any more",
+    "DeploymentDeleted": "the graph was deleted by somebody else",
+    "DeploymentCreationFailed": "the cluster does not take the graph; the note is in its words",
+    "DriftCorrected": "fields of the graph that somebody changed were put back",
+    "ValidationFailed": "the request is malformed; the note names the field",
+    "ProfilingCheckFailed": "there is no plan for the request; the note says why, with numbers",
+    "ForeignController": "another controller works on the same request",
+    "RollbackUnknown": "the annotation names a plan that the history does not have",
+}
+"""Every reason, and what it means. The words are part of what scripts may rely on, so they stay."""
 
 
-async def announce(cluster: Cluster, request: Object, action: Announce) -> None:
-    """Tells it once. An Event is a courtesy: that it could not be told is logged and forgotten."""
-    body = event(request, action, datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"))
-    try:
-        await cluster.create(EVENTS, request["metadata"]["namespace"], body)
-    except errors.Conflict:
-        return
-    except errors.ClusterError as error:
-        log.warning("no Event: %s", error, extra={"reason": action.reason})
+class Events:
+    """Tells what happened. An Event is a courtesy: one that cannot be told is logged and forgotten."""
+
+    def __init__(self, cluster: Cluster, seconds: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._seconds = seconds
+        self._told: OrderedDict[str, int] = OrderedDict()
+        self._pace: OrderedDict[str, Bucket] = OrderedDict()
+
+    async def announce(self, request: Object, action: Announce) -> None:
+        """Tells it, or counts it as said once more; nothing beyond the limit."""
+        if not self._allowed(str(request["metadata"]["uid"])):
+            metrics.EVENTS_LEFT_OUT.inc()
+            return
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        body = event(request, action, now)
+        try:
+            await self._tell(body, now)
+        except errors.ClusterError as error:
+            log.warning("no Event: %s", error, extra={"reason": action.reason})
+
+    async def _tell(self, body: dict[str, Any], now: str) -> None:
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        if name not in self._told:
+            _remember(self._told, name, 1)
+            try:
+                await self._cluster.create(EVENTS, namespace, body)
+            except errors.Conflict:  # told by an earlier life of ours
+                pass
+            else:
+                return
+        self._told[name] += 1
+        series = {"series": {"count": self._told[name], "lastObservedTime": now}}
+        try:
+            await self._cluster.merge(EVENTS, namespace, name, series)
+        except errors.NotFound:  # Events live for an hour
+            self._told[name] = 1
+            await self._cluster.create(EVENTS, namespace, body)
+
+    def _allowed(self, uid: str) -> bool:
+        if uid not in self._pace:
+            _remember(self._pace, uid, Bucket(rate=1 / PERIOD, burst=BURST * PERIOD))
+        return self._pace[uid].afford(self._seconds())
+
+
+def _remember(known: OrderedDict[str, Known], name: str, value: Known) -> None:
+    known[name] = value
+    while len(known) > REMEMBERED:
+        known.popitem(last=False)
 
 
 def event(request: Object, action: Announce, now: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dgdr_operator.controller.cluster import CONFIG_MAPS, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
+from dgdr_operator.controller.existence import Existence
 from dgdr_operator.controller.lease import Lease
 from dgdr_operator.controller.outlook import Outlook, Sources
 from dgdr_operator.controller.reconcile import Reconciler, Tools
@@ -76,6 +77,7 @@ class Life:
             queue=self._queue,
             inventory=self._discovery.seen_by,
             fresh=self._discovery.fresh,
+            gaps=Existence(self._cluster, clock).gaps,
             clock=clock,
             release=recall.release(self._scope.settings),
         )

@@ -23,6 +23,7 @@ ESTIMATOR_MISSES = Counter("dgdr_estimator_cache_misses_total", "Answers compute
 ESTIMATOR_RESTARTS = Counter("dgdr_estimator_restarts_total", "Processes replaced", ["why"], registry=REGISTRY)
 DRIFT_CORRECTIONS = Counter("dgdr_drift_corrections_total", "Graphs put back as planned", registry=REGISTRY)
 WATCH_RESTARTS = Counter("dgdr_watch_restarts_total", "Times the watch fell", registry=REGISTRY)
+EVENTS_LEFT_OUT = Counter("dgdr_events_left_out_total", "Events beyond the limit of their request", registry=REGISTRY)
 GHOSTS = Counter("dgdr_sweep_ghosts_total", "Changes that only a sweep found", registry=REGISTRY)
 GPU_NODES = Gauge("dgdr_gpu_nodes", "Ready GPU nodes by SKU", ["sku"], registry=REGISTRY)
 GPUS = Gauge("dgdr_gpus", "GPUs of ready nodes by SKU", ["sku"], registry=REGISTRY)

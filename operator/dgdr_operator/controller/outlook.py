@@ -10,6 +10,7 @@ from dgdr_operator.controller.apply import Hands
 from dgdr_operator.controller.cache import Cache, Name, name_of
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation
+from dgdr_operator.controller.safety import Gap
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.controller.world import Object, Trouble, World
 from dgdr_operator.inventory import Inventory
@@ -19,6 +20,7 @@ from dgdr_operator.planned import Planned
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Where an outlook looks. inventory: as a request sees it; fresh: has free GPUs counted anew where that is due;
+    gaps: what a graph would miss in a namespace;
     release: our version and settings; hold: seconds a changed world has to last.
     """
 
@@ -29,6 +31,7 @@ class Sources:
     inventory: Callable[[Object], Inventory | None]
     clock: Clock
     fresh: Callable[[], Awaitable[None]] | None = None
+    gaps: Callable[[Object, str], Awaitable[tuple[Gap, ...]]] | None = None
     release: str = ""
     hold: float = 120.0
 
@@ -67,6 +70,9 @@ class Outlook:
         lacking = await self._sources.hands.lacking(settled.graph, graph) if graph and settled else ()
         room = self._room(request)
         world = World(request=request, graph=graph, trouble=trouble, lacking=lacking, old=old, held=held, room=room)
+        if graph is None and isinstance(answer, Planned) and self._sources.gaps:
+            namespace = str(request["metadata"]["namespace"])
+            world = replace(world, gaps=await self._sources.gaps(answer.graph, namespace))
         if pending and graph:
             world = replace(world, pending=handover.settled(pending, graph, old))
         return world, answer

@@ -7,6 +7,8 @@ WRITES_PER_SECOND = 250.0
 BURST_SECONDS = 2.0
 """Seconds' worth of writes that may follow each other at once after a rest."""
 
+_ROUNDING = 1e-6
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -23,3 +25,10 @@ class Bucket:
         """Takes the next token; answers with the seconds until it is there."""
         self._due = max(self._due, now - self.burst) + 1 / self.rate
         return max(0.0, self._due - now)
+
+    def afford(self, now: float) -> bool:
+        """Takes the next token if it is there."""
+        if max(self._due, now - self.burst) + 1 / self.rate > now + _ROUNDING:
+            return False
+        self.take(now)
+        return True

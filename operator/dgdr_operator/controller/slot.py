@@ -11,6 +11,7 @@ from dgdr_operator import inventory, journey, refusal, spec
 from dgdr_operator.controller.answers import Refused
 from dgdr_operator.controller.recall import accompanied, annotated
 from dgdr_operator.controller.record import packed
+from dgdr_operator.controller.safety import GATED
 from dgdr_operator.errors import InvalidSpec, JourneyError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.journey import Solution
@@ -122,6 +123,7 @@ def _named(found: Found, request: DeploymentRequest, nodes: Inventory | None, se
     graph = accompanied(annotated(shown, INPUTS_HASH, made.input_hash), made.objects[:-1])
     throughput = choice.tokens_per_second_per_gpu if made.shortfall.priced else 0.0
     promised = annotated(graph, THROUGHPUT, f"{throughput:.4g}")
+    promised = annotated(promised, GATED, "true") if catalogue.is_gated(made.request.model) else promised
     return Planned(graph=promised, summary=summary(choice, made.request), fabric=fabric, report=found.report)
 
 

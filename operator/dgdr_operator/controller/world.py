@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dgdr_operator.controller.safety import Gap
 from dgdr_operator.planned import Planned
 from dgdr_operator.request import OWN
 from dgdr_operator.status import Type
@@ -81,7 +82,7 @@ class World:
 
     old: the graph that *graph* takes over from, while it stands; pending: the plan that would be made today, where it
     differs from the recorded one; room: free GPUs that a second graph could use, None where nobody knows;
-    held: why nothing is done, as a reason and a message.
+    held: why nothing is done, as a reason and a message; gaps: what a graph that is not there yet would miss.
     """
 
     request: Object
@@ -91,6 +92,7 @@ class World:
     old: Object | None = None
     pending: Planned | None = None
     room: int | None = None
+    gaps: tuple[Gap, ...] = ()
     held: tuple[str, str] | None = None
 
     @property

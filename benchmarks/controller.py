@@ -1,0 +1,158 @@
+"""What the controller costs and how fast it is: `python -m benchmarks.controller` prints figures and judges nothing.
+
+It runs the controller as a process of its own, under the chart's rights, against the real API server of `make e2e`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import copy
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dgdr_operator.controller import errors
+from dgdr_operator.controller.cluster import Cluster as Client
+from dgdr_operator.controller.cluster import Kind
+from e2e import backends, chart, definitions
+from e2e.cluster import Cluster
+from e2e.operator_process import OperatorProcess
+from e2e.user import example
+
+REQUESTS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeploymentrequests")
+GRAPHS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeployments")
+AT_ONCE = 32
+"""Requests that are written at a time."""
+LIMIT = 600.0
+POLL = 0.25
+
+Object = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the figures; 1 when requests were left without a plan."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=1000, help="requests at once (default %(default)s)")
+    parser.add_argument("--estimators", type=int, default=1, help="processes that plan (default %(default)s)")
+    chosen = parser.parse_args(arguments)
+    say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.estimators} estimator process(es)")
+    with tempfile.TemporaryDirectory(prefix="dgdr-") as folder, backends.choose(Path(folder)) as cluster:
+        os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+        with definitions.installed(cluster, definitions.default_origin()):
+            for kind in ("equal", "different"):
+                flags = [f"--estimators={chosen.estimators}"]
+                with at_work(cluster, f"bench-{kind}", flags, Path(folder)) as operator:
+                    asyncio.run(flood(operator, f"bench-{kind}", bodies(kind, chosen.requests), kind))
+    return 0
+
+
+@contextmanager
+def at_work(cluster: Cluster, namespace: str, flags: list[str], folder: Path) -> Iterator[OperatorProcess]:
+    """The controller, ready, in a namespace of its own."""
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.apply(*chart.rights("operator"))
+    log = folder / f"{namespace}.log"
+    operator = OperatorProcess(cluster.identity("operator"), ["--namespace", namespace, *flags], log=log)
+    say(f"ready {operator.start():.2f} s after its start")
+    try:
+        yield operator
+    finally:
+        operator.close()
+
+
+def bodies(kind: str, count: int) -> list[Object]:
+    """Requests that ask the same, or each something else."""
+    made = []
+    for number in range(count):
+        body = copy.deepcopy(example("01", f"r{number}"))
+        if kind == "different":
+            body["spec"]["workload"] = {"isl": 1000 + number, "osl": 500}
+        made.append(body)
+    return made
+
+
+async def flood(operator: OperatorProcess, namespace: str, asked: list[Object], kind: str) -> None:
+    """Writes all requests at once, and waits for their plans and their graphs."""
+    client = await Client.connect()
+    began = time.monotonic()
+    written: dict[str, float] = {}
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def write(body: Object) -> None:
+        async with gate:
+            await client.create(REQUESTS, namespace, body)
+            written[body["metadata"]["name"]] = time.monotonic()
+
+    async with asyncio.TaskGroup() as group:
+        seen = group.create_task(plans(client, namespace, len(asked)))
+        for body in asked:
+            group.create_task(write(body))
+    planned = seen.result()
+    graphs = await standing(client, namespace, len(asked))
+    waits = sorted(planned[name] - written[name] for name in planned)
+    await client.close()
+    ranks = statistics.quantiles(waits, n=100)
+    say(
+        f"{len(asked)} {kind} requests: written in {max(written.values()) - began:.1f} s; last plan at "
+        f"{max(planned.values()) - began:.1f} s, last graph at {graphs - began:.1f} s; "
+        f"request -> plan p50 {ranks[49]:.2f} s, p99 {ranks[98]:.2f} s"
+    )
+    main, *others = (resident(pid) for pid in family(operator.pid))
+    say(f"resident memory {main:.0f} MiB, of its children {', '.join(f'{other:.0f}' for other in others)} MiB")
+
+
+async def plans(client: Client, namespace: str, count: int) -> Mapping[str, float]:
+    """When each request was first seen with a plan. Raises TimeoutError."""
+    found: dict[str, float] = {}
+    async with asyncio.timeout(LIMIT):
+        while len(found) < count:
+            await asyncio.sleep(POLL)
+            for body in await listed(client, REQUESTS, namespace):
+                if (body.get("status") or {}).get("profilingResults"):
+                    found.setdefault(body["metadata"]["name"], time.monotonic())
+    return found
+
+
+async def standing(client: Client, namespace: str, count: int) -> float:
+    """When all graphs stood."""
+    async with asyncio.timeout(LIMIT):
+        while len(await listed(client, GRAPHS, namespace)) < count:
+            await asyncio.sleep(POLL)
+    return time.monotonic()
+
+
+async def listed(client: Client, kind: Kind, namespace: str) -> list[Object]:
+    """All objects, as the API server's cache has them; nothing while it is too busy."""
+    try:
+        return [body async for page, _ in client.pages(kind, namespace, resourceVersion="0") for body in page]
+    except errors.ClusterError:
+        return []
+
+
+def resident(pid: int) -> float:
+    """Resident memory of a process, MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(member for child in children for member in family(int(child)))]
+
+
+def say(sentence: str) -> None:
+    """Prints a figure."""
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
