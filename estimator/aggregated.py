@@ -10,20 +10,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator import memory
+from estimator import lockstep, memory
 from estimator.ops import Array, Mask
 from estimator.step import Step
-from estimator.workload import Workload
+from estimator.workload import Benchmark, Workload
 
-_ITERATIONS = 25
+_ITERATIONS = 60
 _DAMPING = 0.4
-_LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.01
 """At least this share of the requests in flight is decoding: keeps the iteration inside its domain."""
-_BUSIEST = 0.9
-"""Utilisation beyond which the queueing term is held: closed loops cannot grow a queue without bound."""
-_ARRIVAL_VARIANCE = 0.15
+_BUSIEST = 0.98
+"""Share of a worker's time that prompts can take: beyond it the requests that do not decode wait in the queue."""
+_ARRIVAL_VARIANCE = 0.10
 """Queueing of prompts behind prompts relative to Poisson arrivals: closed-loop arrivals are spread by decode
 lengths. Obtained by comparing this formula with an event-driven simulation over 150 operating points."""
+_TINY = 1e-9
+_HELD = 0.9
+"""Share beyond which the queueing formula is held: closed loops cannot grow a queue without bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,32 +58,28 @@ class Columns:
 
 
 def estimate(
-    step: Step, workload: Workload, requests: Array, budget: Array | None = None, *, rounds: float | None = None
+    step: Step,
+    workload: Workload,
+    requests: Array,
+    budget: Array | None = None,
+    *,
+    benchmark: Benchmark | None = None,
 ) -> Columns:
     """One worker at loads of *requests* in flight per rank, shape (n,); *budget* overrides the tokens per step.
 
-    *rounds*: for a benchmark that starts all clients at once and sends that many requests per client, the mean over its
-    requests: the first wave waits for its own prompts, half of them on average.
+    With a *benchmark*, the means over its requests.
     """
     engine, shape = step.shape.engine, step.shape
-    if budget is None:
-        budget = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
-    budget = np.maximum(budget, workload.new_tokens) if engine.policy == "whole_prompts" else budget
-    extra = requests if engine.policy == "prompt_only" else 0
-    used = memory.activations(shape, budget + extra)
+    budget = _budget(step, workload, requests, budget)
+    used = memory.activations(shape, budget + (requests if engine.policy == "prompt_only" else 0))
     cache = memory.cache_budget(shape, memory.footprint(shape), used, int(budget.max()))
     room = np.minimum(memory.admitted(shape, cache, workload), engine.max_sequences)
-    state = _solve(step, workload, np.clip(room, 1, requests), budget)
-    waiting = np.maximum(requests - np.maximum(room, 1), 0) / state.rate
-    terms = {
-        "frontend": np.full_like(requests, engine.host.frontend, dtype=float),
-        "boundary": state.step / 2,
-        "queue": state.queue,
-        "prefill": state.service,
-        "admission": waiting,
-    }
-    if rounds is not None:
-        terms["first wave"] = (requests - 1) / (2 * rounds) * _in_a_crowd(step, workload, state.decoding, budget)
+    waves = benchmark is not None and benchmark.alike and engine.policy == "prompt_only" and workload.osl > 1
+    state = (_in_waves if waves else _solve)(step, workload, np.clip(room, 1, requests), budget)
+    terms = _first_token(step, state, requests, np.maximum(room, 1))
+    if benchmark is not None and not waves:
+        crowd = _in_a_crowd(step, workload, state.decoding, budget)
+        terms |= _in_company(benchmark, requests, state.service, crowd)
     return Columns(
         requests=requests,
         budget=budget,
@@ -96,16 +95,45 @@ def estimate(
     )
 
 
+def _budget(step: Step, workload: Workload, requests: Array, asked: Array | None) -> Array:
+    """Tokens per step: those asked for, else as our manifests set them; a prompt that is not cut must fit."""
+    engine = step.shape.engine
+    if asked is None:
+        asked = np.array([engine.token_budget(workload.isl, int(n)) for n in requests], float)
+    return np.maximum(asked, workload.new_tokens) if engine.policy == "whole_prompts" else asked
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
     """The fixed point: seconds per iteration, requests per second, and what a prompt waits for."""
 
     step: Array
+    boundary: Array
     rate: Array
     busy: Array
     queue: Array
     service: Array
     decoding: Array
+
+
+def _first_token(step: Step, state: _State, requests: Array, room: Array) -> dict[str, Array]:
+    """What a request waits for before its first token, seconds; who finds no *room* waits for others to leave."""
+    return {
+        "frontend": np.full_like(requests, step.shape.engine.host.frontend, dtype=float),
+        "boundary": state.boundary,
+        "queue": state.queue,
+        "prefill": state.service,
+        "admission": np.maximum(requests - room, 0) / state.rate,
+    }
+
+
+def _in_company(benchmark: Benchmark, requests: Array, service: Array, crowd: Array) -> dict[str, Array]:
+    """What prompts of a benchmark wait for each other, seconds: the first wave for half of its own prompts; later, if
+    all are alike, each for the one before it, since those that end together are followed together."""
+    terms = {"first wave": (requests - 1) / (2 * benchmark.rounds) * crowd}
+    if benchmark.alike:
+        terms["convoy"] = service * (requests - 1) / requests
+    return terms
 
 
 def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:
@@ -116,13 +144,38 @@ def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _S
     for _ in range(_ITERATIONS):
         seconds, service, occupied = _iteration(step, workload, sequences, budget, others)
         rate = sequences / (decodes * seconds)
-        busy = np.minimum(rate * occupied, _BUSIEST)
+        busy = np.minimum(rate * occupied, _HELD)
         queue = _ARRIVAL_VARIANCE * busy / (1 - busy) * occupied * others
-        wanted = np.maximum(requests - rate * (queue + service), _LEAST_SHARE * requests)
-        sequences = (1 - _DAMPING) * sequences + _DAMPING * wanted
+        able = sequences * _BUSIEST / np.maximum(rate * occupied, _TINY)
+        wanted = np.minimum(requests - rate * (queue + service), able)
+        sequences = (1 - _DAMPING) * sequences + _DAMPING * np.maximum(wanted, _LEAST_SHARE * requests)
+    # Little's law: who neither decodes nor is being computed waits.
+    queue = np.maximum(queue, (requests / rate - decodes * seconds - service) * (others > 0))
     if workload.osl == 1:
         return _prompts_only(requests, service)
-    return _State(step=seconds, rate=rate, busy=rate * occupied, queue=queue, service=service, decoding=sequences)
+    return _State(
+        step=seconds,
+        boundary=seconds / 2,
+        rate=rate,
+        busy=rate * occupied,
+        queue=queue,
+        service=service,
+        decoding=sequences,
+    )
+
+
+def _in_waves(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:
+    """Requests of equal lengths where prompts pause decoding: nobody waits for the end of an iteration."""
+    wave = lockstep.wave(step, workload, requests, budget)
+    return _State(
+        step=wave.iteration,
+        boundary=np.zeros_like(wave.iteration),
+        rate=wave.rate,
+        busy=wave.busy,
+        queue=np.maximum(wave.first - wave.prefill, 0),
+        service=np.minimum(wave.prefill, wave.first),
+        decoding=requests,
+    )
 
 
 def _prompts_only(requests: Array, service: Array) -> _State:
@@ -130,7 +183,15 @@ def _prompts_only(requests: Array, service: Array) -> _State:
     rate = 1 / service
     nothing = np.zeros_like(service)
     wait = (requests - 1) * service
-    return _State(step=nothing, rate=rate, busy=np.ones_like(service), queue=wait, service=service, decoding=nothing)
+    return _State(
+        step=nothing,
+        boundary=nothing,
+        rate=rate,
+        busy=np.ones_like(service),
+        queue=wait,
+        service=service,
+        decoding=nothing,
+    )
 
 
 def _iteration(

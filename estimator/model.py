@@ -12,6 +12,7 @@ from typing import Any
 class Attention:
     """Grouped-query attention: heads, key-value heads, elements per head.
 
+    qk_norm: queries and keys are normalised, head by head or, with norm_across, over all heads of a layer at once;
     window: tokens that a query sees, None for all; gated: an output gate doubles the query projection.
     """
 
@@ -19,6 +20,7 @@ class Attention:
     kv_heads: int
     head_dim: int
     qk_norm: bool = False
+    norm_across: bool = False
     bias: bool = False
     window: int | None = None
     gated: bool = False

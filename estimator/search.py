@@ -6,7 +6,6 @@ from functools import lru_cache
 import numpy as np
 
 from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory, trust
-from estimator.backends import registry
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
 from estimator.errors import InvalidWorkload, MissingTable, NoFeasibleCandidate
@@ -21,7 +20,7 @@ from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from estimator.step import Step
 from estimator.trust import Experience
-from estimator.workload import Targets, Workload
+from estimator.workload import Benchmark, Targets, Workload
 from perf_db.catalog import Catalog, PackName
 
 _ROLES: tuple[Role, ...] = ("aggregated", "prefill", "decode")
@@ -36,7 +35,7 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     cannot hold the sequences, and perf_db's errors when there are no measurements for the system or engine.
     """
     problem, prices, note = _prepared(problem, catalog)
-    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, prices.engine, prices, kv_dtype=problem.kv_dtype)
     experience = _experience(problem, catalog)
     groups = _groups(problem, prices, dtypes)
     if not groups:
@@ -77,10 +76,10 @@ def _stand_in(model: Model) -> str:
 
 
 def _replicas(problem: Problem) -> str:
-    """What to say of copies of experts, which manifests do not ask for yet."""
+    """What to say of copies of experts."""
     if not problem.balanced:
         return ""
-    return "experts spread beyond a node are priced with copies of the busy ones (EPLB): start the engine with it"
+    return "experts that spread beyond a node are priced with copies of the busy ones (EPLB)"
 
 
 def _doubt(best: Estimate) -> str:
@@ -101,16 +100,15 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     catalog: Catalog,
     backend_version: str | None = None,
     weights: str | None = None,
-    experts: str | None = None,
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
-    rounds: float | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
-    weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
-    the engine's own default; rounds: as seen by a benchmark that starts all clients at once and sends so many requests
-    from each. Raises InvalidWorkload without a concurrency or when the worker does not start.
+    weights: key of quantization.GEMM instead of what the checkpoint declares; kv_dtype: None for the engine's own
+    default; benchmark: who measures it so, None for the steady state. Raises InvalidWorkload without a concurrency or
+    when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
@@ -119,15 +117,14 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
         backend_version=backend_version,
     )  # fmt: skip
     problem, prices, _ = _prepared(problem, catalog)
-    engine = registry.engine(backend)
+    engine = prices.engine
     kv_dtype = kv_dtype or deciding.default_kv(model, engine)
     dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
-    dtypes = deciding.with_experts(dtypes, experts)
     shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
     step = Step(shape, prices, workload)
     requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
-    columns = aggregated.estimate(step, workload, requests, budget, rounds=rounds)
+    columns = aggregated.estimate(step, workload, requests, budget, benchmark=benchmark)
     if not columns.starts[0]:
         raise InvalidWorkload("memory", f"{columns.cache[0] / 2**30:.1f} GiB of cache", "enough for one request")
     return deployments.aggregated_estimate(problem, step, columns, 0, 1)
@@ -136,7 +133,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
 def pool_workers(problem: Problem, catalog: Catalog) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
     """Every kind of prefill and decode worker that the search would combine into pools. Raises like search()."""
     problem, prices, _ = _prepared(problem, catalog)
-    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, prices.engine, prices, kv_dtype=problem.kv_dtype)
     return _pool_workers(problem, _steps(problem, prices, dtypes, pipelines=False))
 
 
@@ -148,7 +145,9 @@ def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]
     if length > most:
         raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
     resolution = catalog.resolve(problem.system.name, problem.backend, problem.backend_version)
-    prices = _price_list(catalog, resolution.pack, _Named(problem.system), problem.database_mode)
+    prices = _price_list(catalog.origin, resolution.pack, _Named(problem.system), problem.database_mode)
+    if catalog.origin is not catalog:
+        prices = prices.with_host(catalog.host(problem.backend))
     return replace(problem, backend_version=resolution.pack.version), prices, resolution.note
 
 
@@ -179,9 +178,9 @@ def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
     return []
 
 
-def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]:
+def _shapes(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]:
     """Every worker shape within the budget, whether or not it fits its GPUs."""
-    engine, model, system = registry.engine(problem.backend), problem.model, problem.system
+    engine, model, system = prices.engine, problem.model, problem.system
     return [
         Shape(
             model=model,
@@ -203,7 +202,7 @@ def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool)
     """
     steps: list[Step] = []
     hole: MissingTable | None = None
-    for shape in _shapes(problem, dtypes, pipelines=pipelines):
+    for shape in _shapes(problem, prices, dtypes, pipelines=pipelines):
         if memory.needed_capacity(shape, problem.workload) > problem.system.gpu.memory_capacity:
             continue
         try:
@@ -255,7 +254,7 @@ def _check_pins(problem: Problem, prices: Prices, dtypes: Dtypes) -> None:
 
 def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes, experience: Experience | None) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
-    shapes = _shapes(problem, dtypes, pipelines=True)
+    shapes = _shapes(problem, prices, dtypes, pipelines=True)
     needs = [(memory.needed_capacity(shape, problem.workload), shape.parallel.gpus) for shape in shapes]
     holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:

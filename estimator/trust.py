@@ -80,8 +80,8 @@ class Experience:
         """The largest logarithm at which *target* is still kept, in the scale of sure predictions."""
         if target is None:
             return np.full(predicted.shape, np.inf)
-        room = np.full(predicted.shape, np.inf)
-        np.log(target / predicted, out=room, where=predicted > 0)
+        # Nothing takes no time but what is not there: the time between the tokens of an answer that has one.
+        room = np.where(predicted > 0, np.log(target / np.where(predicted > 0, predicted, target)), np.inf)
         return room / self._wider(metric, doubtful)
 
     def _wider(self, metric: str, doubtful: Mask) -> Array:

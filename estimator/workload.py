@@ -78,3 +78,15 @@ class Targets:
         for name, value in (("ttft", self.ttft), ("itl", self.itl), ("e2eLatency", self.e2e)):
             if value is not None and not value > 0:
                 raise InvalidWorkload(name, value, "positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """How a benchmark differs from a steady state: all clients start at once.
+
+    rounds: requests that each client sends, over which its means go; alike: all requests have the very same lengths, so
+    that they meet again and again.
+    """
+
+    rounds: float
+    alike: bool = False

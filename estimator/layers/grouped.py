@@ -1,10 +1,14 @@
 """Grouped-query attention: projections, attention over prompts and over caches, and what runs around them."""
 
-from estimator.layers.parts import Phase, all_reduce, chain, norm
+from estimator.layers.parts import Phase, all_reduce, chain, elementwise, norm
 from estimator.model import Attention
 from estimator.ops import ACTIVATION_BYTES, ContextAttention, DecodeAttention, Gemm, Placed
 from estimator.quantization import KV_BYTES
 from estimator.shape import Shape
+
+_STATISTICS = 4
+"""Elements of two bytes per token that ranks exchange to normalise over all heads: a 32-bit sum of squares of the
+queries and one of the keys."""
 
 
 def matrices(shape: Shape, mixer: Attention, count: int) -> list[Placed]:
@@ -32,11 +36,23 @@ def operations(shape: Shape, mixer: Attention, count: int, phase: Phase) -> list
     return [
         norm(shape, "attention norm", count),
         qkv,
+        *_normalised(shape, mixer, count, phase),
         *_attention(shape, mixer, count, phase),
         out,
         *all_reduce(shape, phase, "attention all-reduce", count),
         *_around(shape, mixer, count, phase),
     ]
+
+
+def _normalised(shape: Shape, mixer: Attention, count: int, phase: Phase) -> list[Placed]:
+    """What a norm over all heads of a layer adds: a kernel for the sums of squares, and their sum over ranks before
+    the norm itself can run (MiniMax-M2: `use_qk_norm` with `qk_norm_type: per_layer`)."""
+    if not mixer.norm_across:
+        return []
+    read = ACTIVATION_BYTES * sum(widths(shape, mixer))
+    sums = elementwise("q/k sums of squares", read, count)
+    applied = elementwise("q/k norm", 2 * read, count) if phase == "decode" else []
+    return sums + applied + all_reduce(shape, phase, "q/k all-reduce", count, width=_STATISTICS)
 
 
 def _attention(shape: Shape, mixer: Attention, count: int, phase: Phase) -> list[Placed]:

@@ -17,13 +17,14 @@ def norm(shape: Shape, name: str, count: int) -> Placed:
     return Placed(name=name, op=MemoryOp(bytes_per_token=moved), count=count, role="token")
 
 
-def all_reduce(shape: Shape, phase: Phase, name: str, count: int) -> list[Placed]:
-    """The sum over tensor-parallel ranks after a part of a layer; prompt steps launch it eagerly."""
+def all_reduce(shape: Shape, phase: Phase, name: str, count: int, *, width: int | None = None) -> list[Placed]:
+    """The sum over tensor-parallel ranks after a part of a layer, of *width* elements per token (the model's width);
+    prompt steps launch it eagerly."""
     ranks = shape.parallel.tp
     if ranks == 1:
         return []
     variant: Literal["graph", "eager"] = "graph" if phase == "decode" else "eager"
-    op = Collective(kind="all_reduce", ranks=ranks, width=shape.model.hidden, variant=variant)
+    op = Collective(kind="all_reduce", ranks=ranks, width=width or shape.model.hidden, variant=variant)
     return [Placed(name=name, op=op, count=count, role="token")]
 
 

@@ -32,6 +32,7 @@ def _of(mixers: Callable[[Fields], Sequence[Mixer]], ffns: Callable[[Fields], Se
 _plain = grouped.mixers
 _normed = partial(grouped.mixers, qk_norm=True)
 _biased = partial(grouped.mixers, bias=True)
+_normed_across = partial(grouped.mixers, qk_norm=True, norm_across=True)
 _ungated = partial(feedforward.dense, gated=False)
 
 _LLAMA = _of(_plain, feedforward.dense)
@@ -81,7 +82,7 @@ FAMILIES: Mapping[str, Family] = {
     "Qwen2MoeForCausalLM": _of(_biased, feedforward.mixture),
     "Qwen3MoeForCausalLM": _QWEN3_MOE,
     "Qwen3VLMoeForConditionalGeneration": _QWEN3_MOE,
-    "MiniMaxM2ForCausalLM": _QWEN3_MOE,
+    "MiniMaxM2ForCausalLM": _of(_normed_across, feedforward.mixture),
     "Glm4MoeForCausalLM": _of(_plain, feedforward.mixture),
     "MiMoV2FlashForCausalLM": _of(_plain, feedforward.mixture),
     "GptOssForCausalLM": _of(partial(_biased, windows=grouped.alternating), feedforward.mixture),

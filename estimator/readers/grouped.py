@@ -14,16 +14,24 @@ def mixers(
     *,
     windows: Windows | None = None,
     qk_norm: bool = False,
+    norm_across: bool = False,
     bias: bool = False,
     gated: bool = False,
 ) -> list[Attention]:
-    """One attention per layer. qk_norm, bias, gated: what the family does where the configuration is silent."""
+    """One attention per layer. The flags: what the family does where the configuration is silent."""
     norm = qk_norm or fields.flag("use_qk_norm")
     biased = fields.flag("attention_bias", default=bias)
     local, full = _heads(fields, local=True), _heads(fields, local=False)
     return [
         Attention(
-            heads=heads, kv_heads=kv_heads, head_dim=head_dim, qk_norm=norm, bias=biased, gated=gated, window=window
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            qk_norm=norm,
+            norm_across=norm and norm_across,
+            bias=biased,
+            gated=gated,
+            window=window,
         )
         for window in (windows or as_listed)(fields)
         for heads, kv_heads, head_dim in [full if window is None else local]

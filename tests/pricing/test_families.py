@@ -226,7 +226,7 @@ def test_a_searched_model_has_layers_without_attention() -> None:
 def test_minimax_normalises_queries_and_keys() -> None:
     (only,) = blocks("MiniMaxAI/MiniMax-M2.5")
 
-    assert only.mixer == Attention(heads=48, kv_heads=8, head_dim=128, qk_norm=True)
+    assert only.mixer == Attention(heads=48, kv_heads=8, head_dim=128, qk_norm=True, norm_across=True)
     assert only.ffn == Experts(count=256, top=8, width=1536)
 
 

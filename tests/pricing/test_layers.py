@@ -112,6 +112,15 @@ def test_models_without_query_norms_do_not_pay_for_them() -> None:
     assert "q/k norm" not in by_name("meta-llama/Llama-3.1-70B", 4, "prefill")
 
 
+def test_a_norm_over_all_heads_sums_over_ranks_before_it_can_run() -> None:
+    eager, captured = (by_name("MiniMaxAI/MiniMax-M2.5", 4, phase) for phase in ("prefill", "decode"))
+
+    # A 32-bit sum of squares of the queries and one of the keys: four elements of 16 bits per token.
+    assert captured["q/k all-reduce"] == (Collective(kind="all_reduce", ranks=4, width=4), 62)
+    assert eager["q/k all-reduce"] == (Collective(kind="all_reduce", ranks=4, width=4, variant="eager"), 62)
+    assert "q/k all-reduce" not in by_name("Qwen/Qwen3-32B-FP8", 4, "decode")
+
+
 def test_pipeline_stages_hand_over_between_them() -> None:
     ops = by_name("meta-llama/Llama-3.1-405B", 8, "decode", SIXTEEN_BIT, pp=4)
 

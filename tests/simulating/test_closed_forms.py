@@ -11,7 +11,7 @@ from estimator.parallelism import Parallel
 from estimator.pricing import Prices
 from estimator.replay import Played, Traffic, play, stages, traffic
 from estimator.step import Step
-from estimator.workload import Workload
+from estimator.workload import Benchmark, Workload
 from perf_db.catalog import Catalog
 
 Priced = Callable[[str, str, Parallel, Workload], Step]
@@ -22,6 +22,7 @@ WORKERS = ((DENSE, Parallel(tp=2)), (DENSE, Parallel(tp=4)), (MIXTURE, Parallel(
 LENGTHS = ((4000, 500), (1000, 1000), (8000, 200), (500, 2000), (1000, 100))
 CLIENTS = (1, 4, 8, 16, 32, 64, 128)
 SPREAD = 0.2
+VARIED, EQUAL = Benchmark(rounds=10), Benchmark(rounds=10, alike=True)
 QUIET, BUSY = 0.5, 0.8
 """Shares of a worker's time taken by prompts, up to which the closed forms are held to their bounds."""
 
@@ -79,27 +80,61 @@ def _within(values: list[float], bound: float) -> float:
     return float((np.abs(values) <= bound).mean())
 
 
+@pytest.mark.parametrize(("isl", "osl"), LENGTHS)
+@pytest.mark.parametrize("clients", [4, 16, 64])
+def test_equal_requests_go_in_waves_where_prompts_pause_decoding(
+    priced: Priced, isl: int, osl: int, clients: int
+) -> None:
+    workload = Workload(isl=isl, osl=osl)
+    step = priced("sglang", DENSE, Parallel(tp=4), workload)
+    budget = step.shape.engine.token_budget(isl, clients)
+    coming = Traffic(isl=np.full(10 * clients, isl), osl=np.full(10 * clients, osl), clients=clients)
+
+    played = play([replace(stages.whole(step, workload, clients, budget=budget), delay=0.0)], coming).summary()
+
+    found = aggregated.estimate(step, workload, np.array([float(clients)]), np.array([float(budget)]), benchmark=EQUAL)
+    assert played.itl is not None
+    assert found.itl[0] == pytest.approx(played.itl.mean, rel=0.05)
+    assert found.terms["queue"][0] + found.terms["prefill"][0] == pytest.approx(played.ttft.mean, rel=0.12)
+
+
+def test_equal_requests_follow_each_other_where_prompts_and_decodes_mix(priced: Priced) -> None:
+    workload = Workload(isl=1000, osl=1000)
+    step, load = priced("vllm", DENSE, Parallel(tp=4), workload), np.array([1.0, 16.0])
+
+    usual, alike = (aggregated.estimate(step, workload, load, benchmark=one) for one in (VARIED, EQUAL))
+
+    assert alike.itl == pytest.approx(usual.itl)
+    assert alike.ttft - usual.ttft == pytest.approx(usual.terms["prefill"] * (load - 1) / load)
+
+
 def test_the_closed_forms_hold_while_prompts_take_half_of_the_time(grid: list[Point]) -> None:
     quiet = [point for point in grid if point.busy <= QUIET]
 
     assert len(quiet) >= 200
-    # Over the 225 points: itl off by 0.6 % on average and 5.7 % at most, ttft by 2.1 % and 15.3 %; one of each is
-    # beyond its bound.
+    # Over the 226 points: one itl is off by more than 5 %; two have their ttft beyond 15 %, by 20 % at most.
     assert _within([point.itl for point in quiet], 0.05) >= 0.99
-    assert _within([point.ttft for point in quiet], 0.15) >= 0.98
-    assert max(abs(point.itl) for point in quiet) < 0.08
-    assert max(abs(point.ttft) for point in quiet) < 0.20
+    assert max(abs(point.itl) for point in quiet) < 0.07
+    assert _within([point.ttft for point in quiet], 0.15) >= 0.99
+    assert max(abs(point.ttft) for point in quiet) < 0.25
 
 
 def test_the_closed_forms_mostly_hold_where_a_plan_would_still_be_made(grid: list[Point]) -> None:
     busy = [point for point in grid if point.busy <= BUSY]
 
-    # Over the 279 points: 95 % have their itl within 5 %, 94 % their ttft within 15 %. The rest are short answers
+    # Over the 282 points: 98 % have their itl within 5 %, 95 % their ttft within 15 %. The rest are short answers
     # under heavy load (1000 in, 100 out): the closed forms price one prompt an iteration, a queue runs several.
     assert len(busy) >= 270
-    assert _within([point.itl for point in busy], 0.05) >= 0.95
-    assert _within([point.ttft for point in busy], 0.15) >= 0.92
+    assert _within([point.itl for point in busy], 0.05) >= 0.97
+    assert _within([point.ttft for point in busy], 0.15) >= 0.94
     assert float(np.median(np.abs([point.itl for point in busy]))) < 0.015
+
+
+def test_no_closed_form_promises_more_than_prompts_leave_time_for(grid: list[Point]) -> None:
+    # All 315 points, overload included: who cannot be computed waits, and tokens come as they are played.
+    assert max(point.busy for point in grid) < 1.01
+    assert _within([point.itl for point in grid], 0.05) >= 0.95
+    assert max(abs(point.itl) for point in grid) < 0.12
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

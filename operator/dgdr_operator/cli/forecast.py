@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dgdr_operator.cli import measurements
+from dgdr_operator.cli import measurements, served
 from dgdr_operator.cli.measurements import BadRow, Run
+from dgdr_operator.cli.served import Served
 from dgdr_operator.report.deployed import Deployed
 from estimator import catalogue, deciding, floor, hardware, quantization, search
 from estimator.backends import registry
@@ -15,38 +16,11 @@ from estimator.model import Model
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
 from estimator.quantization import EXPERTS, GEMM
-from estimator.workload import Targets, Workload
+from estimator.workload import Benchmark, Targets, Workload
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError
 
-# Mean length over nominal length: the published runs drew every length uniformly from 0.8 to 1.0 of the nominal one.
-LENGTH_RATIO = 0.9
-ROUNDS = 10
-"""Requests per client of the published runs: ten times as many requests as clients, all clients starting at once."""
 _BITS = 8
-_FULL_PRECISION = frozenset({"", "bf16", "float16"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """How the published runs of one engine were started.
-
-    max_num_tokens: tokens one step could hold, None for the engine's default; stream_interval: output tokens
-    collected before the first answer is sent, so that the client's time to first token holds that many token times
-    more than the engine's (0: none).
-    """
-
-    max_num_tokens: int | None
-    stream_interval: int
-
-
-# The start-up facts published with the runs: vLLM max-num-batched-tokens 8192; SGLang chunked prefill of a size that
-# differed between runs; TensorRT-LLM max_num_tokens about 20000 without chunking, answers streamed every 20 tokens.
-SERVED: Mapping[str, Served] = {
-    "vllm": Served(max_num_tokens=8192, stream_interval=1),
-    "sglang": Served(max_num_tokens=None, stream_interval=30),
-    "trtllm": Served(max_num_tokens=20000, stream_interval=10),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +41,8 @@ class Forecast:
 class Forecaster:
     """Predicts runs; remembers models, systems and equal questions."""
 
-    def __init__(self, catalog: Catalog, length_ratio: float = LENGTH_RATIO) -> None:
+    def __init__(self, catalog: Catalog, length_ratio: float | None = None) -> None:
+        """*length_ratio*: mean length over nominal length, None for what the run's campaign drew."""
         self._catalog = catalog
         self._ratio = length_ratio
         self._answer = lru_cache(maxsize=None)(self._uncached)
@@ -90,38 +65,48 @@ class Forecaster:
             return Forecast(reason=str(refusal))
 
     def _predicted(self, run: Run, system: System) -> Forecast:
-        # An engine nobody knows is refused by the search itself, in its own words.
-        served = SERVED.get(run.backend, Served(max_num_tokens=None, stream_interval=1))
         model, weights = self.checkpoint(run.model, label_of(run))
+        how = self._settings(run)
+        osl = self.output(run)
         estimate = search.predict(
             model,
             system,
             run.backend,
             run.parallel,
-            Workload(isl=self._length(run.isl), osl=self._length(run.osl), concurrency=run.concurrency),
+            Workload(isl=self._length(run.isl, how), osl=osl, concurrency=run.concurrency / run.replicas),
             catalog=self._catalog,
             backend_version=self._version(run),
             weights=weights,
-            kv_dtype=kv_cache(run),
-            max_num_tokens=served.max_num_tokens,
-            rounds=ROUNDS,
+            kv_dtype=how.kv_cache,
+            max_num_tokens=how.max_num_tokens,
+            benchmark=Benchmark(rounds=how.rounds, alike=how.alike),
         )
-        seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, self._length(run.osl), served.stream_interval)
-        return replace(seen, throughput=estimate.load.tokens_per_second, doubtful=estimate.is_doubtful)
+        seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, osl, how)
+        throughput = run.replicas * estimate.load.tokens_per_second
+        return replace(seen, throughput=throughput, doubtful=estimate.is_doubtful)
+
+    def _settings(self, run: Run) -> Served:
+        """How it was served, and the length ratio asked for."""
+        model, dtype = self.checkpoint(run.model, label_of(run))
+        how = served.settings(
+            run, dtype or main_type(model), self._system(run.system).gpu.sm, dense=model.experts is None
+        )
+        return how if self._ratio is None else replace(how, length=self._ratio)
 
     def arithmetic(self, run: Run, rate: float) -> float:
         """Share of its GPUs' peak arithmetic that prompts alone take at *rate* requests per second; above 1 the run
         was not what its row says. Raises what the catalogue and the data types refuse."""
-        return rate * self._prompt(
-            run.backend, run.model, run.system, run.parallel, run.isl, label_of(run), kv_cache(run)
-        )
+        how, label = self._settings(run), label_of(run)
+        isl = self._length(run.isl, how)
+        one = self._prompt(run.backend, run.model, run.system, run.parallel, isl, label, how.kv_cache)
+        return rate / run.replicas * one
 
     def _prompt_seconds(
         self, backend: str, model: str, system: str, parallel: Parallel, isl: int, dtype: str | None, kv: str
     ) -> float:
         """Seconds at the peak rate that a prompt costs every GPU of the deployment."""
         checkpoint, weights = self.checkpoint(model, dtype)
-        workload = Workload(isl=self._length(isl), osl=1)
+        workload = Workload(isl=isl, osl=1)
         problem = Problem(
             model=checkpoint, system=self._system(system), backend=backend, gpus=parallel.gpus, workload=workload,
             targets=Targets(), kv_dtype=kv,
@@ -134,7 +119,7 @@ class Forecaster:
         """What that run is taken to have served. Raises what its prediction would have raised."""
         model, weights = self.checkpoint(run.model, label_of(run))
         engine, sm = registry.engine(run.backend), self._system(run.system).gpu.sm
-        types = deciding.stored(model, engine, sm, kv_dtype=kv_cache(run), weights=weights)
+        types = deciding.stored(model, engine, sm, kv_dtype=self._settings(run).kv_cache, weights=weights)
         return Deployed(
             backend=run.backend,
             checkpoint=model.name,
@@ -171,19 +156,17 @@ class Forecaster:
 
     def output(self, run: Run) -> int:
         """Output tokens of the mean request."""
-        return self._length(run.osl)
+        return self._length(run.osl, self._settings(run))
 
-    def _length(self, nominal: int) -> int:
-        return max(round(nominal * self._ratio), 1)
+    def _length(self, nominal: int, how: Served) -> int:
+        return max(round(nominal * how.length), 1)
 
 
-def _as_seen(ttft: float, itl: float | None, osl: int, interval: int) -> Forecast:
-    """What a client sees of a stream sent *interval* tokens at a time: the first of them comes with the last of its
-    batch, and the time between tokens is what is left over the others."""
-    if itl is None or osl <= interval:
+def _as_seen(ttft: float, itl: float | None, osl: int, how: Served) -> Forecast:
+    """What a client sees whose first answer comes late: the time between tokens is what is left over the others."""
+    if itl is None or osl <= how.streamed + 1:
         return Forecast(ttft=ttft, itl=itl)
-    late = (interval - 1) * itl
-    return Forecast(ttft=ttft + late, itl=itl * (osl - interval) / (osl - 1))
+    return Forecast(ttft=ttft + how.late * itl, itl=itl * (osl - 1 - how.streamed) / (osl - 1))
 
 
 def label_of(run: Run) -> str | None:
@@ -207,9 +190,3 @@ def width(dtype: str) -> int:
     """Whole bits per weight of *dtype*, without its scales; 0 for one that does not exist."""
     known = EXPERTS.get(dtype) or GEMM.get(dtype)
     return 0 if known is None else int(known.weight_bytes * _BITS)
-
-
-def kv_cache(run: Run) -> str:
-    """The dtype of the cache as served: TensorRT-LLM keeps 8 bits with quantised weights, the others 16."""
-    quantised = run.weights not in _FULL_PRECISION or run.precision not in _FULL_PRECISION
-    return "fp8" if run.backend == "trtllm" and quantised else "bf16"

@@ -51,7 +51,10 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """How one run was served; weights, experts, precision: dtypes as the file names them, "" when it does not say."""
+    """How one run was served; weights, experts, precision: dtypes as the file names them, "" when it does not say.
+
+    concurrency: clients of the whole deployment; replicas: workers that share them.
+    """
 
     backend: str
     backend_version: str | None
@@ -60,6 +63,7 @@ class Run:
     isl: int
     osl: int
     concurrency: float
+    replicas: int
     parallel: Parallel
     weights: str
     experts: str
@@ -96,6 +100,7 @@ def write(file: TextIO, sheet: Sheet, added: Iterable[Sequence[str]]) -> None:
 
 def run(record: Mapping[str, str]) -> Run:
     """The run that a row describes. Raises BadRow."""
+    concurrency = _concurrency(record)
     return Run(
         backend=record["backend"].strip(),
         backend_version=record.get("backend_version", "").strip() or None,
@@ -103,7 +108,8 @@ def run(record: Mapping[str, str]) -> Run:
         system=record["system"].strip(),
         isl=_whole(record, "isl"),
         osl=_whole(record, "osl"),
-        concurrency=_concurrency(record),
+        concurrency=concurrency,
+        replicas=_replicas(record, concurrency),
         parallel=Parallel(
             tp=_whole(record, "tp_size"),
             pp=_size(record, "pp_size"),
@@ -151,6 +157,14 @@ def _concurrency(record: Mapping[str, str]) -> int:
     if record["concurrency"].strip() or not record.get("batch_size", "").strip():
         return _whole(record, "concurrency")
     return _whole(record, "batch_size") * _size(record, "attention_dp_size")
+
+
+def _replicas(record: Mapping[str, str], concurrency: int) -> int:
+    """Workers: clients over the batch of one, where the file names both and one is a multiple of the other."""
+    if not record.get("batch_size", "").strip():
+        return 1
+    batch = _whole(record, "batch_size") * _size(record, "attention_dp_size")
+    return concurrency // batch if concurrency % batch == 0 else 1
 
 
 def _size(record: Mapping[str, str], column: str) -> int:

@@ -64,7 +64,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     group.add_argument("--seed", metavar="N", type=seed, default=0, help="of what is drawn; the same again: 0")
     form = options.one_of(("table", "json"))
     group.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
-    parser.set_defaults(ttft=None, itl=None, request_latency=None, top=1, total_gpus=1)
+    parser.set_defaults(ttft=None, itl=None, request_latency=None, confidence=0.0, pin="", top=1, total_gpus=1)
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -124,7 +124,7 @@ class _Ground:
 
     def step(self, tp: int, flags: argparse.Namespace) -> Step:
         """The iterations of a worker split that way; UsageError names the ways there are."""
-        problem, engine = self.problem, registry.engine(self.problem.backend)
+        problem, engine = self.problem, self.prices.engine
         dtypes = deciding.resolve(problem.model, engine, self.prices, kv_dtype=problem.kv_dtype)
         known = candidates.shapes(problem.model, problem.system, engine, dtypes, MOST_GPUS)
         able = [one for one in known if (one.tp, one.dp) == (tp, flags.dp) and flags.ep in (None, one.moe_ep)]

@@ -41,8 +41,8 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     help_output = "write the file's own columns and the predictions there"
     parser.add_argument("--output", metavar="FILE", type=Path, help=help_output)
     ratio = options.positive("tokens per nominal token", 1)
-    help_ratio = f"mean length of the requests over the nominal one ({forecast.LENGTH_RATIO})"
-    parser.add_argument("--length-ratio", metavar="R", type=ratio, default=forecast.LENGTH_RATIO, help=help_ratio)
+    help_ratio = "mean length of the requests over the nominal one (0.9 of InferenceX runs, 1 of others)"
+    parser.add_argument("--length-ratio", metavar="R", type=ratio, help=help_ratio)
     form = options.one_of(("table", "json"))
     parser.add_argument("--summary", type=form, metavar="FORM", default="table", help="table or json (table)")
 
