@@ -122,7 +122,7 @@ def over(
 
 
 def _by_prices(model: Model, prices: Prices) -> Coverage:
-    engine, system = registry.engine(prices.pack.backend), prices.system
+    engine, system = prices.engine, prices.system
     data = (prices.pack.backend, prices.pack.version)
     try:
         dtypes = deciding.resolve(model, engine, prices)

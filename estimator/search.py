@@ -6,7 +6,6 @@ from functools import lru_cache
 import numpy as np
 
 from estimator import aggregated, candidates, choice, deciding, deployments, disaggregated, memory, trust
-from estimator.backends import registry
 from estimator.deployments import Rows
 from estimator.disaggregated import DecodeWorker, PrefillWorker
 from estimator.errors import InvalidWorkload, MissingTable, NoFeasibleCandidate
@@ -36,7 +35,7 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     cannot hold the sequences, and perf_db's errors when there are no measurements for the system or engine.
     """
     problem, prices, note = _prepared(problem, catalog)
-    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, prices.engine, prices, kv_dtype=problem.kv_dtype)
     experience = _experience(problem, catalog)
     groups = _groups(problem, prices, dtypes)
     if not groups:
@@ -77,10 +76,10 @@ def _stand_in(model: Model) -> str:
 
 
 def _replicas(problem: Problem) -> str:
-    """What to say of copies of experts, which manifests do not ask for yet."""
+    """What to say of copies of experts."""
     if not problem.balanced:
         return ""
-    return "experts spread beyond a node are priced with copies of the busy ones (EPLB): start the engine with it"
+    return "experts that spread beyond a node are priced with copies of the busy ones (EPLB)"
 
 
 def _doubt(best: Estimate) -> str:
@@ -113,12 +112,12 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
-    asked = Problem(
+    problem = Problem(
         model=model, system=system, backend=backend, gpus=parallel.gpus, workload=workload, targets=Targets(),
         backend_version=backend_version,
     )  # fmt: skip
-    problem, prices, _ = _prepared(asked, catalog)
-    engine = registry.engine(backend)
+    problem, prices, _ = _prepared(problem, catalog)
+    engine = prices.engine
     kv_dtype = kv_dtype or deciding.default_kv(model, engine)
     dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
     shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
@@ -134,7 +133,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
 def pool_workers(problem: Problem, catalog: Catalog) -> tuple[list[PrefillWorker], list[DecodeWorker]]:
     """Every kind of prefill and decode worker that the search would combine into pools. Raises like search()."""
     problem, prices, _ = _prepared(problem, catalog)
-    dtypes = deciding.resolve(problem.model, registry.engine(problem.backend), prices, kv_dtype=problem.kv_dtype)
+    dtypes = deciding.resolve(problem.model, prices.engine, prices, kv_dtype=problem.kv_dtype)
     return _pool_workers(problem, _steps(problem, prices, dtypes, pipelines=False))
 
 
@@ -146,7 +145,9 @@ def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]
     if length > most:
         raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
     resolution = catalog.resolve(problem.system.name, problem.backend, problem.backend_version)
-    prices = _price_list(catalog, resolution.pack, _Named(problem.system), problem.database_mode)
+    prices = _price_list(catalog.origin, resolution.pack, _Named(problem.system), problem.database_mode)
+    if catalog.origin is not catalog:
+        prices = prices.with_host(catalog.host(problem.backend))
     return replace(problem, backend_version=resolution.pack.version), prices, resolution.note
 
 
@@ -177,9 +178,9 @@ def _groups(problem: Problem, prices: Prices, dtypes: Dtypes) -> list[Rows]:
     return []
 
 
-def _shapes(problem: Problem, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]:
+def _shapes(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool) -> list[Shape]:
     """Every worker shape within the budget, whether or not it fits its GPUs."""
-    engine, model, system = registry.engine(problem.backend), problem.model, problem.system
+    engine, model, system = prices.engine, problem.model, problem.system
     return [
         Shape(
             model=model,
@@ -201,7 +202,7 @@ def _steps(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool)
     """
     steps: list[Step] = []
     hole: MissingTable | None = None
-    for shape in _shapes(problem, dtypes, pipelines=pipelines):
+    for shape in _shapes(problem, prices, dtypes, pipelines=pipelines):
         if memory.needed_capacity(shape, problem.workload) > problem.system.gpu.memory_capacity:
             continue
         try:
@@ -253,7 +254,7 @@ def _check_pins(problem: Problem, prices: Prices, dtypes: Dtypes) -> None:
 
 def _nothing_fits(problem: Problem, prices: Prices, dtypes: Dtypes, experience: Experience | None) -> Infeasible:
     """No shape within the budget holds the model, or no shape carries the load asked for."""
-    shapes = _shapes(problem, dtypes, pipelines=True)
+    shapes = _shapes(problem, prices, dtypes, pipelines=True)
     needs = [(memory.needed_capacity(shape, problem.workload), shape.parallel.gpus) for shape in shapes]
     holding = [need for need, _ in needs if need <= problem.system.gpu.memory_capacity]
     if holding:

@@ -45,7 +45,8 @@ class Accuracy:
     packs; counts: rows by what became of them; bands: engine -> metric (itl, ttft, throughput) -> Band; doubtful:
     metric -> how much wider where a prediction rests on too much that is not measured; errors: grouping -> Errors;
     regret: engine, or "all" -> what choosing by predictions loses, shares of output; joint: engine -> logarithms of
-    measured over predicted, (itl, ttft) of runs spread over all there were, stretched to the ends of the bands.
+    measured over predicted, (itl, ttft) of runs spread over all there were, stretched to the ends of the bands;
+    worst: metric -> the runs that contribute most to its mean error.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Accuracy:
     errors: Mapping[str, Errors]
     regret: Mapping[str, Mapping[str, Any]]
     joint: Mapping[str, Sequence[tuple[float, float]]]
+    worst: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def band(self, backend: str, metric: str, *, doubtful: bool) -> Band | None:
         """The interval of *metric* on that engine; None where too little was measured to know."""

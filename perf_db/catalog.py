@@ -9,9 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from perf_db import accuracy
+from perf_db import accuracy, hosts
 from perf_db.accuracy import Accuracy
 from perf_db.errors import BrokenPack, UnknownBackend, UnknownSystem
+from perf_db.hosts import Hosts
 from perf_db.pack import Pack, PackName
 
 __all__ = ["COLLECTIVES", "SHIPPED", "Catalog", "Pack", "PackName", "Resolution", "age"]
@@ -34,6 +35,7 @@ class Resolution:
     note: str
 
 
+Constants = Mapping[str, Mapping[str, float]] | None
 Age = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 
 
@@ -49,12 +51,20 @@ def age(version: str) -> Age:
 
 
 class Catalog:
-    """The packs under *root* (None: those shipped with this package). Raises BrokenPack if there is no such folder."""
+    """The packs under *root* (None: those shipped with this package). Raises BrokenPack if there is no such folder.
 
-    def __init__(self, root: Path | None = None) -> None:
+    origin: the catalog of the same packs whose tables are looked at, usually itself; constants: of hosts, by engine,
+    None for those stored.
+    """
+
+    def __init__(
+        self, root: Path | None = None, *, origin: "Catalog | None" = None, constants: Constants = None
+    ) -> None:
         self.root = root or SHIPPED
         if not self.root.is_dir():
             raise BrokenPack(str(self.root), "there is no such folder")
+        self.origin = origin or self
+        self._constants = constants
         self._opened: dict[tuple[PackName, bool], Pack] = {}
 
     def packs(self) -> tuple[PackName, ...]:
@@ -104,22 +114,40 @@ class Catalog:
     @cached_property
     def data_version(self) -> str:
         """Twelve hex digits that change when any pack, fact or calibration changes: all that a plan can depend on."""
-        learned = self.root / accuracy.FILE
-        return self._digest([learned] if learned.exists() else [])
+        return self._digest([self.root / accuracy.FILE, self.root / hosts.FILE])
 
     @cached_property
     def measurements(self) -> str:
-        """The same without the calibration: what predictions depend on."""
-        return self._digest([])
+        """The same without what was learned about errors: what predictions depend on."""
+        return self._digest([self.root / hosts.FILE])
 
     @cached_property
     def accuracy(self) -> Accuracy | None:
         """How far predictions were from measured runs; None where nobody looked. Raises BrokenPack."""
         return accuracy.read(self.root)
 
+    @cached_property
+    def hosts(self) -> Hosts | None:
+        """The fitted constants of hosts; None where nobody fitted any. Raises BrokenPack."""
+        return hosts.read(self.root)
+
+    def host(self, backend: str) -> Mapping[str, float]:
+        """Constants of that engine's host that replace its priors, seconds by name. Raises BrokenPack."""
+        if self._constants is not None:
+            return self._constants.get(backend, {})
+        return {} if self.hosts is None else self.hosts.values(backend)
+
+    def with_hosts(self, constants: Constants) -> "Catalog":
+        """The same packs with these constants by engine instead of those stored; `origin` is this catalog."""
+        return Catalog(self.root, origin=self.origin, constants=constants)
+
     def _digest(self, more: Iterable[Path]) -> str:
         digest = sha256()
-        for path in [self.root / "systems.json", *(name.path(self.root) for name in self._names), *more]:
+        for path in [
+            self.root / "systems.json",
+            *(name.path(self.root) for name in self._names),
+            *filter(Path.exists, more),
+        ]:
             digest.update(path.relative_to(self.root).as_posix().encode())
             digest.update(sha256(path.read_bytes()).digest())
         return digest.hexdigest()[:12]

@@ -1,12 +1,14 @@
 """The price list of one engine version on one system: seconds of any operation, and the evidence behind them."""
 
 from collections.abc import Callable, Hashable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
 from estimator import ops, roofline
+from estimator.backends import registry
 from estimator.errors import MissingTable
 from estimator.hardware import System
 from estimator.ops import Array, ContextOp, DecodeOp, Op, TokenOp
@@ -70,7 +72,7 @@ def light(system: System, op: Op, *at: Array) -> Array:
 
 
 class Prices:
-    """Prices of one pack's engine.
+    """Prices of one pack's engine, whose host is as measured runs taught where they did.
 
     mode: "measured" takes rows of this engine, its other versions and other engines, and refuses the rest;
     "hybrid" adds loans from relatives and formulas; "analytical" takes formulas alone. All methods raise MissingTable
@@ -79,11 +81,18 @@ class Prices:
 
     def __init__(self, catalog: Catalog, pack: PackName, system: System, *, mode: Mode = "hybrid") -> None:
         self.pack = pack
+        self.engine = registry.engine(pack.backend, catalog.host(pack.backend))
         self.system = system
         self.mode = mode
         self._ladder = Ladder(catalog, pack, system, mode)
         self._sheets: dict[Op, Sheet] = {}
         self._remembered: dict[Hashable, object] = {}
+
+    def with_host(self, constants: Mapping[str, float]) -> "Prices":
+        """The same list, whose engine has these constants of its host instead; what was looked up is shared."""
+        other = copy(self)
+        other.engine = registry.engine(self.pack.backend, constants)
+        return other
 
     def token_op(self, op: TokenOp, x: Array) -> Priced:
         """Seconds and classes of an operation whose cost depends on *x* tokens (over 0), any shape."""

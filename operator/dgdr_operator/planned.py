@@ -8,6 +8,8 @@ from dgdr_operator.request import OWN
 
 PLAN = f"{OWN}/plan"
 """Annotation of a graph: the hash of the plan it was written from."""
+APPROVE, ROLLBACK, PAUSE = f"{OWN}/approve", f"{OWN}/rollback", f"{OWN}/pause"
+"""Annotations of a request: apply the plan of this hash, keep the plan of this hash, do nothing."""
 THROUGHPUT = f"{OWN}/throughput"
 """Annotation of a graph: output tokens per second and GPU that its plan promises."""
 
@@ -62,3 +64,8 @@ class Planned:
     def _annotations(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.graph["metadata"].get("annotations") or {}
         return found
+
+
+def report_name(request: str) -> str:
+    """What the report of the request of that name is called."""
+    return f"dgdr-report-{request}"

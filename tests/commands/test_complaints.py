@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-VERBS = "optimize, recommend, support, plan, generate, compare, doctor, simulate, validate, calibrate, estimate, perfdb"
+VERBS = (
+    "optimize, recommend, support, plan, generate, compare, doctor, simulate, validate, calibrate, estimate, "
+    "status, explain, diff, approve, pause, resume, history, rollback, report, perfdb"
+)
 BASE = ("optimize", "--model", "Qwen/Qwen3-32B-FP8", "--system", "h200_sxm", "--total-gpus", "8", "--backend", "vllm")
 Run = Callable[..., Any]
 

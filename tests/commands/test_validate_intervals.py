@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dgdr_operator.report import accuracy_document
-from perf_db import accuracy
+from estimator.backends.bounds import BOUNDS
+from perf_db import accuracy, hosts
 from perf_db.catalog import SHIPPED
 from perf_db.errors import BrokenPack
 
@@ -74,7 +75,9 @@ def test_the_page_of_accuracy_is_the_one_that_the_stored_figures_give(root: Path
     stored = accuracy.read(SHIPPED)
 
     assert stored is not None
-    assert (root / "docs" / "accuracy.md").read_text() == accuracy_document.page(stored), "run `make accuracy`"
+    assert (root / "docs" / "accuracy.md").read_text() == accuracy_document.page(stored, hosts.read(SHIPPED)), (
+        "run `make accuracy`"
+    )
 
 
 def test_doubt_widens_the_stored_intervals() -> None:
@@ -127,3 +130,20 @@ def test_what_choosing_by_predictions_loses_is_printed(dgdr: Run, runs: Path) ->
     assert found["all"]["groups"] == 1
     assert found["all"]["configurations"] == 2
     assert 0 <= found["all"]["mean"] <= 1
+
+
+def test_constants_are_fitted_and_stored_beside_what_is_learned(dgdr: Run, runs: Path) -> None:
+    ended = dgdr(
+        *("calibrate", "--measurements", str(runs), "--source", "invented", "--date", "2026-01-31"),
+        *("--output", str(runs.parent / accuracy.FILE), "--fit"),
+    )
+    found = hosts.read(runs.parent)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert found is not None
+    assert set(found.engines) == {"vllm"}
+    assert set(found.engines["vllm"].constants) == set(BOUNDS)
+    assert set(found.engines["vllm"].scores["fitted"]) == {
+        *("in sample", "group left out", "model left out", "system left out")
+    }
+    assert "vllm: per_prompt_layer " in ended.out

@@ -3,24 +3,25 @@
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from dgdr_operator.cli import forecast, measurements, trial
+from dgdr_operator.cli import forecast, measurements, refit, trial
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
 from dgdr_operator.cli.trial import Records
 from dgdr_operator.report import accuracy as report
-from dgdr_operator.report import accuracy_document, artifacts, regret
+from dgdr_operator.report import accuracy_document, artifacts, regret, residuals
 from dgdr_operator.report.accuracy import METRICS, Metric, Pair
 from estimator import intervals
 from estimator.intervals import Residuals
-from perf_db import accuracy
+from perf_db import accuracy, hosts
 from perf_db.accuracy import Accuracy, Band
 from perf_db.catalog import Catalog
+from perf_db.hosts import Hosts
 
 _PURPOSE = (
     "Learn from a CSV file of measured runs how far to believe predictions, and store that beside the measurements."
@@ -28,16 +29,18 @@ _PURPOSE = (
 _EXAMPLES = """\
 examples:
   dgdr calibrate --measurements runs.csv --source "nightly benchmark" --date 2026-11-21
+  dgdr calibrate --measurements runs.csv --source "nightly benchmark" --date 2026-11-21 --fit
   dgdr calibrate --page > docs/accuracy.md
 
-Nothing in the predictions themselves is fitted: what is learned is how wrong they are. The file is the one that
-`dgdr validate` reads; rows with a defect and rows that are impossible as labelled are counted and not learned from."""
+Without --fit nothing in the predictions changes: what is learned is how wrong they are. With it, at most four
+constants per engine (what its host adds) are fitted within physical bounds, and used where they predict models,
+systems and groups that were left out better than the priors. The file is the one that `dgdr validate` reads; rows
+with a defect and rows that are impossible as labelled are counted and not learned from."""
 _METHOD = (
     "Quantiles of measured over predicted per engine, over all rows; the tails are cut where leaving out each (model, "
     "system) in turn covers 90 % of rows, and coverage is counted with that choice left out too. Doubtful predictions: "
     "wider by the ratio of the 90 % quantiles of the logarithms' sizes, at the upper end of what it could be over "
-    "other groups. Odds: pairs of both latencies' ratios, stretched to the ends of the intervals. Calibrating changes "
-    "no prediction."
+    "other groups. Odds: pairs of both latencies' ratios, stretched to the ends of the intervals."
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -49,6 +52,7 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("--source", metavar="TEXT", help="whose runs these are")
     parser.add_argument("--date", metavar="YYYY-MM-DD", type=_date, help="when this is done")
     parser.add_argument("--output", metavar="FILE", type=Path, help="where to store it (beside the packs)")
+    parser.add_argument("--fit", action="store_true", help="fit the engines' host constants first (a minute or two)")
     parser.add_argument("--page", action="store_true", help="print the page about what is stored, in Markdown")
 
 
@@ -61,17 +65,45 @@ def run(flags: argparse.Namespace) -> int:
         if getattr(flags, name) is None:
             raise UsageError(f"--{name} must be given (or --page, to show what is stored)")
     records = measurements.read(flags.measurements).records()
+    lines = []
+    if flags.fit:
+        fitted = _fitted(records, catalog, flags)
+        path = (flags.output.parent if flags.output else catalog.root) / hosts.FILE
+        artifacts.replace(path, hosts.text(fitted))
+        catalog = catalog.with_hosts({backend: fitted.values(backend) for backend in fitted.engines})
+        lines = list(_constants(fitted))
     learned = _learned(records, catalog, flags)
     artifacts.replace(flags.output or catalog.root / accuracy.FILE, accuracy.text(learned))
-    print(_summary(learned))  # noqa: T201 - a command line speaks by printing
+    print("\n".join([*lines, _summary(learned)]))  # noqa: T201 - a command line speaks by printing
     return FEASIBLE
+
+
+def _fitted(records: Records, catalog: Catalog, flags: argparse.Namespace) -> Hosts:
+    return Hosts(
+        source=flags.source,
+        sha256=_digest(flags.measurements),
+        date=flags.date,
+        method=refit.METHOD,
+        engines=refit.fits(records, catalog),
+    )
+
+
+def _constants(fitted: Hosts) -> Iterator[str]:
+    for backend, fit in fitted.engines.items():
+        values = ", ".join(f"{name} {1e3 * one.value:.4g} ms" for name, one in fit.constants.items())
+        earned = "better than the priors where left out: used" if fit.kept else "no better where left out: priors stay"
+        yield f"{backend}: {values}; {earned}"
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _show(catalog: Catalog) -> int:
     stored = accuracy.read(catalog.root)
     if stored is None:
         raise UsageError("nothing is stored yet: calibrate with --measurements first")
-    sys.stdout.write(accuracy_document.page(stored))
+    sys.stdout.write(accuracy_document.page(stored, catalog.hosts))
     return FEASIBLE
 
 
@@ -100,7 +132,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
     }
     return Accuracy(
         source=flags.source,
-        sha256=sha256(flags.measurements.read_bytes()).hexdigest(),
+        sha256=_digest(flags.measurements),
         date=flags.date,
         measurements=catalog.measurements,
         method=_METHOD,
@@ -115,6 +147,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
         },
         regret={name: asdict(found) for name, found in regret.by_engine(pairs).items()},
         joint={backend: _joint(kept, backend, own) for backend, own in bands.items() if {"itl", "ttft"} <= own.keys()},
+        worst=residuals.worst(pairs),
     )
 
 

@@ -1,4 +1,4 @@
-"""The user's own kubectl: asks it for objects and logs, with the user's context and rights."""
+"""The user's own kubectl: objects, logs and differences, and annotations, with the user's context and rights."""
 
 import json
 import subprocess
@@ -13,33 +13,51 @@ _PATIENCE = 60
 _LINES = 20_000
 """Lines of a log from its end; a worker says what network it uses when it starts."""
 
+_SILENCE = ("was refused", "Unable to connect", "no such host", "i/o timeout", "no route to host", "deadline exceeded")
+"""What kubectl says when nobody answers."""
+
 
 class Refused(Exception):
     """The cluster did not give what was asked for; the message is kubectl's."""
 
 
+class Unreachable(Refused):
+    """No cluster answered."""
+
+
 def objects(*words: str) -> list[Mapping[str, Any]]:
     """What `kubectl get` *words* finds. Raises Refused when the cluster says no, UsageError without kubectl."""
-    found = json.loads(_run("get", *words, "-o", "json") or "{}")
+    found = json.loads(run("get", *words, "-o", "json") or "{}")
     items = found.get("items", [found] if found else [])
     return [one for one in items if isinstance(one, Mapping)]
 
 
 def names(*words: str) -> list[str]:
     """The names that `kubectl get` *words* prints as a table: contents, of Secrets say, are never fetched."""
-    return [line.split()[0] for line in _run("get", *words, "--no-headers").splitlines() if line.strip()]
+    return [line.split()[0] for line in run("get", *words, "--no-headers").splitlines() if line.strip()]
 
 
 def log(pod: str, *words: str) -> str:
     """The end of the log of *pod*."""
-    return _run("logs", pod, f"--tail={_LINES}", *words)
+    return run("logs", pod, f"--tail={_LINES}", *words)
 
 
-def _run(*words: str) -> str:
+def difference(manifest: str, *words: str) -> str:
+    """What applying *manifest* as the controller does would change, as `kubectl diff` prints it; "" for nothing."""
+    applied = ("--server-side", "--force-conflicts", "--field-manager=dgdr-operator", "-f", "-")
+    return run("diff", *applied, *words, told=manifest, differs=1)
+
+
+def run(*words: str, told: str | None = None, differs: int = 0) -> str:
+    """What kubectl *words* prints; told: its standard input; differs: the exit code, besides 0, that is no failure.
+
+    Raises Unreachable when no cluster answers, Refused when one says no, UsageError without kubectl.
+    """
     try:
         done = subprocess.run(  # noqa: S603 -- kubectl, with words and never through a shell
             ["kubectl", *words],  # noqa: S607 -- the user's own, found on the user's path
             capture_output=True,
+            input=told,
             text=True,
             check=False,
             timeout=_PATIENCE,
@@ -47,9 +65,10 @@ def _run(*words: str) -> str:
     except FileNotFoundError:
         raise UsageError("kubectl is not on the path: give files with --pods, --nodes, --logs instead") from None
     except subprocess.TimeoutExpired:
-        raise UsageError(
+        raise Unreachable(
             f"kubectl {words[0]} did not answer within {_PATIENCE} seconds: is the cluster there?"
         ) from None
-    if done.returncode:
-        raise Refused(" ".join(done.stderr.split()) or f"kubectl {words[0]} ended with {done.returncode}")
+    if done.returncode not in (0, differs) or (done.returncode and not done.stdout):
+        said = " ".join(done.stderr.split()) or f"kubectl {words[0]} ended with {done.returncode}"
+        raise Unreachable(said) if any(sign in said for sign in _SILENCE) else Refused(said)
     return done.stdout

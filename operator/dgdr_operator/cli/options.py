@@ -14,6 +14,7 @@ from dgdr_operator.report.paper import Paper
 FEASIBLE = 0
 BAD_INPUT = 2
 INFEASIBLE = 3
+UNREACHABLE = 4
 
 # Far beyond any model or cluster, so that a slip of the finger is told instead of overflowing an array.
 MOST_TOKENS = 100_000_000

@@ -124,7 +124,7 @@ class _Ground:
 
     def step(self, tp: int, flags: argparse.Namespace) -> Step:
         """The iterations of a worker split that way; UsageError names the ways there are."""
-        problem, engine = self.problem, registry.engine(self.problem.backend)
+        problem, engine = self.problem, self.prices.engine
         dtypes = deciding.resolve(problem.model, engine, self.prices, kv_dtype=problem.kv_dtype)
         known = candidates.shapes(problem.model, problem.system, engine, dtypes, MOST_GPUS)
         able = [one for one in known if (one.tp, one.dp) == (tp, flags.dp) and flags.ep in (None, one.moe_ep)]

@@ -13,7 +13,7 @@ import yaml
 
 from dgdr_operator.controller import recall
 from dgdr_operator.controller.world import Object
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import Planned, report_name
 from dgdr_operator.request import OWN
 
 FORMAT = "1"
@@ -43,7 +43,7 @@ class Draft:
 
 def name_of(request: Object) -> str:
     """What the report of *request* is called."""
-    return f"dgdr-report-{request['metadata']['name']}"
+    return report_name(str(request["metadata"]["name"]))
 
 
 def is_ours(live: Object | None) -> bool:

@@ -3,10 +3,9 @@
 from typing import Any, Literal, cast
 
 from dgdr_operator.controller.world import Object
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import APPROVE, PAUSE, ROLLBACK, Planned
 from dgdr_operator.request import OWN
 
-APPROVE, ROLLBACK, PAUSE = f"{OWN}/approve", f"{OWN}/rollback", f"{OWN}/pause"
 REPLAN, STRATEGY, DELETION = f"{OWN}/replan-policy", f"{OWN}/replan-strategy", f"{OWN}/deletion-policy"
 
 Policy = Literal["preview", "never", "auto"]

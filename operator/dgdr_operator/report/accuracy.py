@@ -69,10 +69,24 @@ class Standing:
     spread: Spread | None
 
 
+LOADS = (1, 4, 16, 64)
+"""Requests in flight per GPU at which one class of load ends and the next begins."""
+
+
+def load(pair: Pair) -> str:
+    """The class of load of a run, in words that sort as the loads do."""
+    density = pair.setting.concurrency / pair.setting.gpus
+    ends = ("0", *map(str, LOADS))
+    index = sum(density > limit for limit in LOADS)
+    return f"{ends[index]:>2} to {LOADS[index]} per GPU" if index < len(LOADS) else f"{ends[index]:>2} and more per GPU"
+
+
 GROUPINGS: Mapping[str, Callable[[Pair], str]] = {
     "all": lambda _: "all rows",
     "backend": lambda pair: pair.backend,
     "system": lambda pair: pair.system,
+    "model": lambda pair: pair.model.rpartition("/")[2],
+    "load": load,
     "backend x system": lambda pair: f"{pair.backend} x {pair.system}",
     "backend x system x model": lambda pair: f"{pair.backend} x {pair.system} x {pair.model.rpartition('/')[2]}",
 }

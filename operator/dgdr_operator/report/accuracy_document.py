@@ -1,9 +1,12 @@
 """The page that says how good predictions are, where they are worse than others', and how sure that is."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
+from dgdr_operator.report import hosts_page, residuals
 from perf_db.accuracy import Accuracy, Errors
+from perf_db.hosts import Hosts
 
 # AIConfigurator 0.12.0 on the same rows, dtypes as deployed: mean and median of the absolute relative error, in %, as
 # published for them; repaired: with its broken GEMM table corrected.
@@ -13,19 +16,22 @@ _BASELINES: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 _METRICS = {"itl": "TPOT", "ttft": "TTFT", "throughput": "tokens/s"}
 _WORSE_BY = ("all", "backend", "system", "backend x system x model")
+_WIDTH = 120
 _FEWEST = 5
 """Rows below which a group says little about the model it names."""
 
 
-def page(stored: Accuracy) -> str:
-    """The whole page, in Markdown."""
+def page(stored: Accuracy, hosts: Hosts | None = None) -> str:
+    """The whole page, in Markdown; *hosts*: what was fitted, None for nothing."""
     parts = (
         _head(stored),
         _beside(stored),
         _where_worse(stored),
         _groups(stored),
+        residuals.sections(stored),
         _choices(stored),
         _intervals(stored),
+        hosts_page.section(hosts),
         _reading(stored),
     )
     return "\n".join(line for part in parts for line in part)
@@ -164,7 +170,7 @@ def _intervals(stored: Accuracy) -> Iterator[str]:
 def _reading(stored: Accuracy) -> Iterator[str]:
     yield "## How it was done"
     yield ""
-    yield stored.method
+    yield from wrap(stored.method, _WIDTH)
     yield ""
     yield "Measured tokens per second are those of a closed loop: clients times output tokens over a request's time."
     yield "No split of these rows is blind: the rules of the estimator were written with them in sight."

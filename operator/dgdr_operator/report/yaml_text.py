@@ -36,3 +36,11 @@ def dump(objects: Iterable[Mapping[str, Any]]) -> str:
         )
         for one in objects
     )
+
+
+def load(text: str) -> list[Mapping[str, Any]]:
+    """The objects in *text*; none where it is not YAML."""
+    try:
+        return [one for one in yaml.safe_load_all(text) if isinstance(one, Mapping)]
+    except yaml.YAMLError:
+        return []
