@@ -77,6 +77,7 @@ class Forecaster:
             catalog=self._catalog,
             backend_version=self._version(run),
             weights=weights,
+            experts=how.experts,
             kv_dtype=how.kv_cache,
             max_num_tokens=how.max_num_tokens,
             benchmark=Benchmark(rounds=how.rounds, alike=how.alike),
