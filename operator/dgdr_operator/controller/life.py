@@ -11,7 +11,7 @@ from dgdr_operator.controller.acting import Actor
 from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import CONFIG_MAPS, EVENTS, Cluster, Kind
+from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, NAMESPACES, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
@@ -189,6 +189,7 @@ async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:
         ("patch", kinds.request, "status"),
         *((verb, kinds.graph, "") for verb in ("get", "list", "watch", "create", "patch", "delete")),
         *((verb, CONFIG_MAPS, "") for verb in ("get", "create", "patch")),
+        *(("get", kind, "") for kind in (CLAIMS, NAMESPACES)),
         *((verb, EVENTS, "") for verb in ("create", "patch")),
     ]
     for verb, kind, subresource in needed:
