@@ -64,6 +64,9 @@ QUOTAS = Kind(group="", version="v1", plural="resourcequotas")
 CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
 LEASES = Kind(group="coordination.k8s.io", version="v1", plural="leases")
+JOBS = Kind(group="batch", version="v1", plural="jobs")
+DEPLOYMENTS = Kind(group="apps", version="v1", plural="deployments")
+WEBHOOKS = Kind(group="admissionregistration.k8s.io", version="v1", plural="validatingwebhookconfigurations")
 REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
 
 

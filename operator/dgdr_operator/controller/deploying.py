@@ -17,7 +17,7 @@ from dgdr_operator.controller.world import (
     is_ours,
     taken,
 )
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import ROLLBACK, Planned
 from dgdr_operator.status import Condition, Type, Verdict
 
 PATHS_SHOWN = 10
@@ -107,7 +107,7 @@ def _keep(world: World, graph: Object, plan: Planned, now: str) -> Iterator[Acti
 
 
 def _changed(world: World, plan: Planned, note: str) -> Announce:
-    back = review.said(world.request, review.ROLLBACK) == plan.hash != ""
+    back = review.said(world.request, ROLLBACK) == plan.hash != ""
     return Announce(type="Normal", reason="RolledBack" if back else "PlanChanged", note=note)
 
 

@@ -14,7 +14,7 @@ from dgdr_operator.controller.safety import Gap
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.controller.world import Object, Trouble, World
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import ROLLBACK, Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Outlook:
 
     async def at(self, request: Object, trouble: Trouble | None) -> tuple[World, Answer]:
         """The world around *request*, and the answer to it."""
-        pin = review.said(request, review.ROLLBACK)
+        pin = review.said(request, ROLLBACK)
         held, pending = None, None
         if pin:
             answer, held = await self._pinned(request, pin)
@@ -99,7 +99,7 @@ class Outlook:
         if found:
             return found, None
         there = ", ".join(str(one.get("plan")) for one in record.history(live)) or "none"
-        message = f"{review.ROLLBACK} names the plan {pin}, and the history has {there}"
+        message = f"{ROLLBACK} names the plan {pin}, and the history has {there}"
         return known or Working(seconds=0.0), ("PlanUnknown", message)
 
     def _answer(self, request: Object) -> tuple[Answer, Planned | None]:

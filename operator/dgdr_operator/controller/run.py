@@ -28,6 +28,8 @@ from dgdr_operator.settings import Settings
 log = logging.getLogger(__name__)
 
 BEAT = 1.0
+MEASURE = 5.0
+"""Seconds between two looks at what is only counted by looking."""
 BEAT_LIMIT = 10.0
 """Seconds without a heartbeat after which the process counts as stuck."""
 KINDS_PERIOD, KINDS_IMPATIENCE = 30.0, 2.0
@@ -117,7 +119,8 @@ class Controller:
     def _scope(self, kinds: Kinds) -> Scope:
         graph_version: ApiVersion = "v1beta1" if kinds.graph.version == "v1beta1" else "v1alpha1"
         configured = replace(self._settings, graph_versions=(graph_version,))
-        return Scope(kinds=kinds, namespace=self._options.namespace, slots=self._options.slots, settings=configured)
+        chosen = self._options
+        return Scope(kinds=kinds, namespace=chosen.namespace, slots=chosen.slots, settings=configured, mode=chosen.mode)
 
     async def _kinds(self, cluster: Cluster) -> Kinds | None:
         """What the cluster serves, as soon as it serves both kinds; None if we are told to stop before."""
@@ -146,13 +149,15 @@ class Controller:
                 log.debug("discovery: %s", error)
 
     async def _heartbeat(self) -> None:
+        measured = 0.0
         while True:
             await asyncio.sleep(BEAT)
             now = self._clock.seconds()
             metrics.LOOP_LAG.set(max(0.0, now - self._beat - BEAT))
             self._beat = now
-            if self._life:
-                self._life.measure()
+            if self._life and now >= measured + MEASURE:
+                measured = now
+                self._life.measure(now)
 
     def _wrong(self) -> str | None:
         now = self._clock.seconds()

@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dgdr_operator.controller import metrics
+
 Key = tuple[str, str]
 """Namespace and name of a request."""
 
@@ -94,9 +96,12 @@ class Workqueue:
         self._seconds = seconds
         self._changed = asyncio.Event()
         self._closed = False
+        self._since: dict[Key, float] = {}
 
     def add(self, key: Key) -> None:
         """Queues *key* now."""
+        metrics.QUEUE_ADDS.labels(metrics.NAME, metrics.NAME).inc()
+        self._since.setdefault(key, self._seconds())
         self.ledger.add(key)
         self._changed.set()
 
@@ -116,6 +121,8 @@ class Workqueue:
             now = self._seconds()
             key = self.ledger.take(now)
             if key is not None:
+                waited = now - self._since.pop(key, now)
+                metrics.QUEUE_SECONDS.labels(metrics.NAME, metrics.NAME).observe(waited)
                 return key
             self._changed.clear()
             due = self.ledger.next_time()
