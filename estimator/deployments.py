@@ -174,7 +174,7 @@ def _smallest_carrying(problem: Problem, pools: Pools, concurrency: Array) -> Co
         return everything
     carried = concurrency if workload.request_rate is None else pools.rate
     asked = workload.concurrency if workload.request_rate is None else workload.request_rate
-    able = everything[carried >= (asked or 0)]
+    able = everything[carried[everything] >= (asked or 0)]
     order = able[np.argsort(pools.row[able], kind="stable")]
     sizes = np.stack([pools.prefill_count[order], pools.decode_count[order]])
     _, first = np.unique(sizes, axis=1, return_index=True)
