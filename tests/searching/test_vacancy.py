@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_every_plan_of_a_search_can_be_laid_out(
 
 @pytest.mark.parametrize("load", [{"concurrency": 20.0}, {"request_rate": 1.5}])
 def test_a_load_is_carried_in_the_pieces_that_are_free(
-    customers_problem: Problem, shipped: Catalog, load: dict[str, float]
+    customers_problem: Problem, shipped: Catalog, load: dict[str, Any]
 ) -> None:
     asked = replace(customers_problem, workload=replace(customers_problem.workload, **load))
 
