@@ -15,6 +15,11 @@
 - apiGroups: [""]
   resources: [resourcequotas]  # GPUs that a namespace has left
   verbs: [list]
+{{- if ne .Values.controller.mode "owner" }}
+- apiGroups: [batch]
+  resources: [jobs]  # for which the platform's own controller waits
+  verbs: [get]
+{{- end }}
 {{- if .Values.rbac.existence }}
 - apiGroups: [""]
   resources: [persistentvolumeclaims, namespaces]  # is the model cache there, may pods lock memory

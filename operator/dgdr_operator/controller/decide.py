@@ -67,8 +67,16 @@ def _while_working(world: World, seconds: float, now: str) -> Iterator[Action]:
     if seconds < PATIENCE:
         yield LookAgain(after=PATIENCE - seconds)
         return
+    if _already_failed(world):
+        return
     waiting = status.profiling("SelectingConfig", "the estimator is working on it", graph=world.known_name)
     yield from telling.report(world, waiting, now)
+
+
+def _already_failed(world: World) -> bool:
+    """Whether the status says no to this very spec: it stands until there is another answer, also after a restart."""
+    generation = world.request["metadata"].get("generation")
+    return world.status.get("phase") == status.Phase.FAILED and world.status.get("observedGeneration") == generation
 
 
 def _refusal(world: World, answer: Refused) -> Verdict:

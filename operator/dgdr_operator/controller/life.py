@@ -12,7 +12,7 @@ from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.beside import Beside
 from dgdr_operator.controller.cache import Cache, Name, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, NAMESPACES, Cluster, Kind
+from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, JOBS, NAMESPACES, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
@@ -231,6 +231,7 @@ async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:
         *((verb, CONFIG_MAPS, "") for verb in ("get", "create", "patch")),
         *(("get", kind, "") for kind in (CLAIMS, NAMESPACES)),
         *((verb, EVENTS, "") for verb in ("create", "patch")),
+        *((("get", JOBS, ""),) if scope.mode != "owner" else ()),
     ]
     for verb, kind, subresource in needed:
         try:

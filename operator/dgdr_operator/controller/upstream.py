@@ -27,6 +27,7 @@ class Upstream:
         self._cache = cache
         self._mode = mode
         self._changed = changed
+        self._blind: set[Kind] = set()
 
     async def watch(self, swept: asyncio.Event) -> None:
         """Looks for ever, once the requests are known; where the mode is set there is nothing to look for."""
@@ -71,5 +72,10 @@ class Upstream:
         query = {"labelSelector": selector} if selector else {}
         try:
             return [body async for page, _ in self._cluster.pages(kind, **query) for body in page]
-        except (errors.Denied, errors.NotFound):
+        except errors.NotFound:
+            return []
+        except errors.Denied:
+            if kind not in self._blind:
+                self._blind.add(kind)
+                log.warning("missing right: list %s", kind.plural)
             return []
