@@ -12,6 +12,7 @@ from typing import Literal
 import yaml
 
 from e2e import backends, chart, definitions
+from e2e.cluster import HOME
 from e2e.controlplane.build import BuildError
 from tests.fakes import rights
 from tests.fakes.api import Api
@@ -61,7 +62,8 @@ def _fake(aside: Aside) -> Iterator[Ground]:
     api = Api(server.url, ADMIN)
     for definition in own_definitions():
         api.create("customresourcedefinitions", definition)
-    api.create("namespaces", {"metadata": {"name": "default"}})
+    for name in ("default", HOME):
+        api.create("namespaces", {"metadata": {"name": name}})
     try:
         yield Ground(which="fake", api=api, token=OPERATOR, aside=aside)
     finally:
