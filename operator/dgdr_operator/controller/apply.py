@@ -18,10 +18,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
-    """The two kinds we live between, in the versions that this cluster serves."""
+    """The two kinds we live between, in the versions that this cluster serves.
+
+    launcher: whether it also serves what starts workers of several nodes; None: it does not say.
+    """
 
     request: Kind
     graph: Kind
+    launcher: bool | None = None
 
 
 class Hands:

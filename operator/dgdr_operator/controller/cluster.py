@@ -113,6 +113,14 @@ class Cluster:
                 plurals[resource["name"]] = (*plurals.get(resource["name"], ()), version)
         return plurals
 
+    async def groups(self) -> frozenset[str] | None:
+        """Names of all API groups; None where the server does not list them."""
+        try:
+            found = await self._call("GET", "/apis")
+        except errors.NotFound:
+            return None
+        return frozenset(str(entry.get("name")) for entry in found.get("groups") or ())
+
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """One object."""
         return await self._call("GET", kind.path(namespace, name))
