@@ -175,6 +175,19 @@ def test_what_does_not_block_is_told_and_the_graph_created() -> None:
     assert "Secret s" in str(status["conditions"])
 
 
+def test_what_does_not_block_is_told_until_the_graph_serves() -> None:
+    model = Model(gaps=(TOLD,))
+    plan = planned(graph(), model.request)
+
+    model.settle(plan)
+    starting = model.condition("Validation")["message"]
+    model.report("successful")
+    model.settle(plan)
+
+    assert "Secret s" in starting
+    assert model.condition("Validation")["message"] == "the request is valid"
+
+
 def test_a_preview_tells_what_is_missing() -> None:
     model = Model()
     model.request["spec"]["autoApply"] = False

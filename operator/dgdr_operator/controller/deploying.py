@@ -205,4 +205,7 @@ def _mirrored(world: World, graph: Object, plan: Planned) -> Verdict:
     because = f"graph {name} {'has failed' if state.word == 'failed' else 'does not serve yet'}"
     if fell or state.reason not in ROUTINE:
         because += f" ({state.why})" if state.why else ""
-    return replace(status.deploying(plan, reason=reason, message=because, replicas=counts), graph=name)
+    verdict = replace(status.deploying(plan, reason=reason, message=because, replicas=counts), graph=name)
+    for gap in world.gaps:
+        verdict = verdict if gap.blocks else verdict.adding(gap.condition)
+    return verdict

@@ -15,6 +15,7 @@ from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.controller.world import Object, Trouble, World
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.planned import ROLLBACK, Planned
+from dgdr_operator.status import Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,8 @@ class Outlook:
         lacking = await self._sources.hands.lacking(settled.graph, graph) if graph and settled else ()
         room = self._room(request)
         world = World(request=request, graph=graph, trouble=trouble, lacking=lacking, old=old, held=held, room=room)
-        if graph is None and isinstance(answer, Planned) and self._sources.gaps:
+        begun = (request.get("status") or {}).get("phase") != Phase.DEPLOYED
+        if isinstance(answer, Planned) and self._sources.gaps and (graph is None or begun):
             namespace = str(request["metadata"]["namespace"])
             world = replace(world, gaps=await self._sources.gaps(answer.graph, namespace))
         if pending and graph:
