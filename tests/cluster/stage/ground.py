@@ -82,8 +82,9 @@ def _chart_grants() -> tuple[rights.Grant, ...] | None:
 def _real(aside: Aside, folder: Path) -> Iterator[Ground]:
     origin = definitions.Origin(whose="own")
     with backends.choose(folder) as cluster, definitions.installed(cluster, origin):
+        operator = cluster.identity("operator")
         cluster.apply(*chart.rights("operator"))
         config = yaml.safe_load(cluster.kubectl("config", "view", "--minify", "--raw", "--flatten"))
         authority = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
         api = Api(cluster.url, config["users"][0]["user"]["token"], authority)
-        yield Ground(which="real", api=api, token=cluster.identity("operator").token, aside=aside)
+        yield Ground(which="real", api=api, token=operator.token, aside=aside)
