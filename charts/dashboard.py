@@ -10,6 +10,7 @@ from typing import Any
 WIDTH, HEIGHT, COLUMNS = 12, 8, 24
 JOB = 'job=~"$job"'
 PLAN = "dgdr_estimator_duration_seconds_bucket"
+WAIT = "workqueue_queue_duration_seconds_bucket"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,23 @@ PANELS = (
         ),
     ),
     Panel(
+        title="Seconds from an event to its reconcile",
+        unit="s",
+        queries=tuple(
+            (f"p{rank}", f"histogram_quantile(0.{rank}, sum by (le) (rate({WAIT}{{{JOB}}}[5m])))") for rank in (50, 99)
+        ),
+    ),
+    Panel(
+        title="Who leads",
+        unit="none",
+        queries=(("{{pod}}", f"leader_election_master_status{{{JOB}}}"),),
+    ),
+    Panel(
+        title="Graphs that are not as planned",
+        unit="none",
+        queries=(("{{reason}}", f"sum by (reason) (dgdr_unsynced{{{JOB}}})"),),
+    ),
+    Panel(
         title="Answers from the cache, and computed",
         unit="ops",
         queries=(
@@ -65,7 +83,7 @@ PANELS = (
         unit="none",
         queries=(
             ("graphs put back", f"sum(increase(dgdr_drift_corrections_total{{{JOB}}}[1h]))"),
-            ("watch restarted", f"sum(increase(dgdr_watch_restarts_total{{{JOB}}}[1h]))"),
+            ("watch restarted: {{why}}", f"sum by (why) (increase(dgdr_watch_restarts_total{{{JOB}}}[1h]))"),
             ("found by a sweep only", f"sum(increase(dgdr_sweep_ghosts_total{{{JOB}}}[1h]))"),
             ("planner replaced: {{why}}", f"sum by (why) (increase(dgdr_estimator_restarts_total{{{JOB}}}[1h]))"),
         ),

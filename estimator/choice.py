@@ -27,23 +27,30 @@ _NEVER = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Odds:
-    """What measured runs say about every row; kept: probability that all latency targets are kept, shape (n,)."""
+    """What measured runs say about every row.
+
+    kept: probability that all latency targets are kept, shape (n,), if confidence is asked for; else it is found out
+    row by row.
+    """
 
     experience: Experience
     targets: Targets
     told: Latencies
-    kept: Array
+    kept: Array | None
 
     def of(self, estimate: Estimate, index: int) -> Trust:
         """What is known about *estimate*, the record of that row."""
-        return self.experience.of(estimate, float(self.kept[index]))
+        if self.kept is not None:
+            return self.experience.of(estimate, float(self.kept[index]))
+        return self.experience.of(estimate, float(self.experience.kept(self.targets, self.told.row(index))[0]))
 
     def enough(self, knob: str, predicted: Array) -> Array:
         """The least value of the latency target *knob* at which every row is as sure as is asked, shape (n,); infinite
         where the other targets leave no room. Both may be missed at different times, so their risks are added."""
         rest = self.experience.kept(trust.without(self.targets, knob), self.told)
         level = self.targets.confidence + 1 - rest
-        factor = self.experience.factor("request" if knob == "e2eLatency" else knob, np.minimum(level, 1))
+        metric = "request" if knob == "e2eLatency" else knob
+        factor = self.experience.factor(metric, np.minimum(level, 1), self.told.doubtful)
         return np.where(level <= 1, predicted * factor, np.inf)
 
 
@@ -104,8 +111,8 @@ def survey(problem: Problem, groups: Sequence[Rows], experience: Experience | No
     runs = np.concatenate([rows.starts & rows.admits for rows in groups])
     missed["memory"] = np.where(runs, 0.0, _NEVER)
     odds = None if experience is None else _odds(problem, groups, columns, experience)
-    if targets.confidence and odds is not None:
-        missed["confidence"] = _unsure(odds, missed)
+    if odds is not None and odds.kept is not None:
+        missed["confidence"] = _unsure(odds.kept, targets.confidence, missed)
     return Field(
         groups=groups,
         group=np.repeat(np.arange(len(groups)), sizes),
@@ -119,15 +126,14 @@ def survey(problem: Problem, groups: Sequence[Rows], experience: Experience | No
 def _odds(problem: Problem, groups: Sequence[Rows], columns: Mapping[str, Array], experience: Experience) -> Odds:
     doubtful = np.repeat([rows.doubtful for rows in groups], [len(rows.ttft) for rows in groups])
     told = Latencies(itl=columns["itl"], ttft=columns["ttft"], doubtful=doubtful, osl=problem.workload.osl)
-    kept = experience.kept(problem.targets, told)
+    kept = experience.kept(problem.targets, told) if problem.targets.confidence else None
     return Odds(experience=experience, targets=problem.targets, told=told, kept=kept)
 
 
-def _unsure(odds: Odds, missed: Mapping[str, Array]) -> Array:
+def _unsure(kept: Array, asked: float, missed: Mapping[str, Array]) -> Array:
     """The confidence asked for over that reached; 0 where a prediction misses a target anyway and counts under that."""
     able = np.max(list(missed.values()), axis=0) <= 1
-    reached = np.maximum(odds.kept, 1 / _NEVER)
-    return np.where(able, odds.targets.confidence / reached, 0.0)
+    return np.where(able, asked / np.maximum(kept, 1 / _NEVER), 0.0)
 
 
 def rejections(field: Field) -> dict[str, int]:
@@ -228,13 +234,13 @@ def _relaxations(field: Field) -> list[Relaxation]:
 
 def _enough(field: Field, knob: str, predicted: Array) -> Array:
     """What the latency target *knob* must allow for each row, as predicted or as surely as is asked."""
-    asked = field.odds is not None and "confidence" in field.missed
-    return field.odds.enough(knob, predicted) if asked and field.odds is not None else predicted
+    sure = field.odds if "confidence" in field.missed else None
+    return predicted if sure is None else sure.enough(knob, predicted)
 
 
 def _surest(field: Field) -> list[Relaxation]:
     """The row that keeps the targets with the highest probability, if confidence alone is missing."""
-    if field.odds is None or "confidence" not in field.missed:
+    if field.odds is None or field.odds.kept is None:
         return []
     others = [missed for name, missed in field.missed.items() if name != "confidence"]
     odds = np.where(np.max(others, axis=0) <= 1, field.odds.kept, 0.0)

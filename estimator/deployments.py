@@ -97,8 +97,10 @@ def aggregated_estimate(problem: Problem, step: Step, columns: aggregated.Column
         cache=float(columns.cache[row]),
     )
     decoding = float(columns.decoding[row])
-    chunk = min(float(columns.budget[row]) - decoding, float(workload.new_tokens))
-    parts = (*step.breakdown("prefill", max(chunk, 1.0), decoding), *step.breakdown("decode", 0.0, decoding))
+    # Where prompts pause decoding, nothing decodes beside them.
+    beside = 0.0 if step.shape.engine.policy == "prompt_only" else decoding
+    chunk = min(float(columns.budget[row]) - beside, float(workload.new_tokens))
+    parts = (*step.breakdown("prefill", max(chunk, 1.0), beside), *step.breakdown("decode", 0.0, decoding))
     terms = {name: float(values[row]) for name, values in columns.terms.items()}
     load = Load(
         concurrency=copies * parallel.dp * requests,
@@ -172,7 +174,7 @@ def _smallest_carrying(problem: Problem, pools: Pools, concurrency: Array) -> Co
         return everything
     carried = concurrency if workload.request_rate is None else pools.rate
     asked = workload.concurrency if workload.request_rate is None else workload.request_rate
-    able = everything[carried >= (asked or 0)]
+    able = everything[carried[everything] >= (asked or 0)]
     order = able[np.argsort(pools.row[able], kind="stable")]
     sizes = np.stack([pools.prefill_count[order], pools.decode_count[order]])
     _, first = np.unique(sizes, axis=1, return_index=True)

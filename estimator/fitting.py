@@ -85,7 +85,12 @@ def smallest(problem: Problem, role: Role = "aggregated") -> Worker | None:
     length, most = problem.workload.isl + problem.workload.osl, problem.model.max_position
     if length > most:
         raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
-    allowed = [shape for shape in _shapes(problem) if problem.pins.splits(role, shape.parallel)]
+    widest = problem.widest or problem.gpus
+    allowed = [
+        shape
+        for shape in _shapes(problem)
+        if problem.pins.splits(role, shape.parallel) and shape.parallel.gpus <= widest
+    ]
     if problem.pins and not allowed:
         splits = ", ".join(sorted({str(shape.parallel) for shape in _shapes(problem)}))
         raise InvalidWorkload("pin", str(problem.pins), f"something that {problem.backend} can run (workers: {splits})")

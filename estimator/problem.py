@@ -23,8 +23,8 @@ class Problem:
     None for the system's network; database_mode: measured rows only, also what is transferred from relatives and
     formulas where there are none, or formulas only; objective: the most output of the budget, or the quickest answers;
     balanced: busy experts are replicated (EPLB) where tokens are exchanged; top: ranked estimates to return per mode;
-    pins: what the answer must be like; vacancy: the free GPUs that workers have to fit on, None for any number in any
-    pieces.
+    pins: what the answer must be like; widest: GPUs that one worker may span, None for any number; vacancy: the free
+    GPUs that workers have to fit on, None for any number in any pieces.
     """
 
     model: Model
@@ -42,6 +42,7 @@ class Problem:
     balanced: bool = False
     top: int = 5
     pins: Pins = FREE
+    widest: int | None = None
     vacancy: Vacancy | None = None
 
     def most(self, gpus: int) -> int:

@@ -194,6 +194,7 @@ def _shapes(problem: Problem, prices: Prices, dtypes: Dtypes, *, pipelines: bool
         )
         for parallel in candidates.shapes(model, system, engine, dtypes, problem.gpus, pipelines=pipelines)
         if any(problem.pins.splits(role, parallel) for role in _ROLES)
+        and (problem.widest is None or parallel.gpus <= problem.widest)
     ]
 
 

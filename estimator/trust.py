@@ -5,7 +5,6 @@ token of one run fell from their predictions, together. Promises are kept with t
 them, so nothing is assumed about their distributions or about how they go together.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,6 +24,11 @@ class Latencies:
     ttft: Array
     doubtful: Mask
     osl: int
+
+    def row(self, index: int) -> "Latencies":
+        """One deployment alone."""
+        one = slice(index, index + 1)
+        return Latencies(itl=self.itl[one], ttft=self.ttft[one], doubtful=self.doubtful[one], osl=self.osl)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +51,18 @@ class Experience:
         second = np.searchsorted(self._sorted[1], self._room(targets.ttft, told.ttft, "ttft", told.doubtful), "right")
         return self._below[first, second] / len(self.itl)
 
-    def factor(self, metric: str, level: Array) -> Array:
+    def factor(self, metric: str, level: Array, doubtful: Mask) -> Array:
         """What times the predicted *metric* (itl, ttft) is not exceeded with probability *level*, shape (n,).
 
         For "request" the larger of both factors at half the risk each, which is more than enough.
         """
         if metric == "request":
             half = (1 + level) / 2
-            either: Array = np.maximum(self.factor("itl", half), self.factor("ttft", half))
+            either: Array = np.maximum(*(self.factor(one, half, doubtful) for one in ("itl", "ttft")))
             return either
         values = self._sorted[0 if metric == "itl" else 1]
         rank = np.clip(np.ceil(level * len(values)).astype(int) - 1, 0, len(values) - 1)
-        factor: Array = np.exp(values[rank])
+        factor: Array = np.exp(values[rank] * self._wider(metric, doubtful))
         return factor
 
     def of(self, estimate: Estimate, probability: float) -> Trust:
@@ -88,19 +92,15 @@ class Experience:
         return np.where(doubtful, self.accuracy.doubtful.get(metric, 1.0), 1.0)
 
     def _counted(self, targets: Targets, told: Latencies) -> Array:
-        """The same with a promise about whole requests, which hang on both times: run by run."""
-        count = np.zeros(told.itl.shape)
-        for itl, ttft in self._applied(told):
-            kept = ttft + itl * (told.osl - 1) <= (targets.e2e or np.inf)
-            kept &= itl <= (targets.itl or np.inf)
-            count += kept & (ttft <= (targets.ttft or np.inf))
-        return count / len(self.itl)
-
-    def _applied(self, told: Latencies) -> Iterator[tuple[Array, Array]]:
-        """(itl, ttft) as they would be, were they off like each of the runs."""
-        wider = [self._wider(metric, told.doubtful) for metric in ("itl", "ttft")]
-        for itl, ttft in zip(self.itl, self.ttft, strict=True):
-            yield told.itl * np.exp(itl * wider[0]), told.ttft * np.exp(ttft * wider[1])
+        """The same with a promise about whole requests, which hang on both times: run by run, some rows at a time."""
+        share = np.empty(told.itl.shape)
+        for start in range(0, len(share), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            wider = [self._wider(metric, told.doubtful[rows])[:, None] for metric in ("itl", "ttft")]
+            itl = told.itl[rows, None] * np.exp(self.itl * wider[0])
+            ttft = told.ttft[rows, None] * np.exp(self.ttft * wider[1])
+            share[rows] = _keeps(targets, itl, ttft, told.osl).mean(axis=1)
+        return share
 
     @cached_property
     def _sorted(self) -> tuple[Array, Array]:
@@ -113,6 +113,20 @@ class Experience:
         ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (self.itl, self.ttft)]
         grid[ranks[0] + 1, ranks[1] + 1] = 1
         return grid.cumsum(axis=0).cumsum(axis=1)
+
+
+_AT_ONCE = 512
+"""Rows whose latencies under all runs fit a processor's cache."""
+
+
+def _keeps(targets: Targets, itl: Array, ttft: Array, osl: int) -> Mask:
+    """Whether latencies keep every target, any shape."""
+    kept = ttft + itl * (osl - 1) <= (targets.e2e or np.inf)
+    if targets.itl is not None:
+        kept &= itl <= targets.itl
+    if targets.ttft is not None:
+        kept &= ttft <= targets.ttft
+    return kept
 
 
 def experience(accuracy: Accuracy | None, backend: str) -> Experience | None:

@@ -1,5 +1,4 @@
-"""What the host adds to a step, per engine, as fitted to measured runs: values, how sure they are, and whether they
-earned their place."""
+"""What the host adds to a step, per engine, as fitted to measured runs: values, their certainty, and their worth."""
 
 import json
 from collections.abc import Mapping

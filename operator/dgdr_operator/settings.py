@@ -10,6 +10,7 @@ from dgdr_operator.units import GIGABYTE
 
 WithoutRdma = Literal["refuse", "intra-node", "allow"]
 Counting = Literal["free", "total", "elastic"]
+SeveralNodes = Literal["auto", "allow", "refuse"]
 Security = Literal["auto", "capabilities", "ipc-lock-only", "privileged", "none"]
 
 PREFIX = "DGDR_"
@@ -64,7 +65,8 @@ class Settings:
     model_cache: claim for requests without one, None for no claim; hf_secret: "" for none;
     shared_memory: size by backend, as a Kubernetes quantity; engine_env: variables by backend;
     engines: those to choose from; inventory: GPUs that a plan may count on: those that no pod holds, all of the
-    nodes that are there, or any number, because nodes come when pods wait.
+    nodes that are there, or any number, because nodes come when pods wait; several_nodes: whether one worker may span
+    nodes (auto: where the cluster serves what starts such workers; offline it is noted).
     """
 
     dynamo_version: str = "1.4.0"
@@ -78,6 +80,7 @@ class Settings:
     engines: tuple[Engine, ...] = ("vllm", "sglang", "trtllm")
     pods: PodSettings = field(default_factory=PodSettings)
     inventory: Counting = "free"
+    several_nodes: SeveralNodes = "auto"
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -86,7 +89,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     Variables: DGDR_DYNAMO_VERSION, _REGISTRY, _HF_SECRET, _MODEL_CACHE_CLAIM, _MODEL_CACHE_MOUNT, _MODEL_CACHE_CREATE
     (size,class or size,class,mode), _IMAGE_PULL_SECRETS (a,b), _NODE_SELECTOR (label=value,...),
     _TOLERATIONS (key:effect or key=value:effect, ...), _SHARED_MEMORY_<BACKEND>, _ENGINE_ENV_<BACKEND> (A=1,B=2),
-    _INVENTORY_MODE (free, total, elastic),
+    _INVENTORY_MODE (free, total, elastic), _SEVERAL_NODES (auto, allow, refuse),
     and _FABRIC_PROFILE, _RESOURCE, _WITHOUT_RDMA, _SECURITY, _IB_ADDRESS ("" leaves it unset), _SHARED_COUNT,
     _ENV (A=1,B=2), _BANDWIDTH_<PROFILE> (GB/s). Lists of pairs whose values have commas are separated by semicolons.
     Raises InvalidSetting naming the variable.
@@ -107,6 +110,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             tolerations=tuple(_toleration(word) for word in own.words("TOLERATIONS")),
         ),
         inventory=own.choice("INVENTORY_MODE", default.inventory, get_args(Counting)),
+        several_nodes=own.choice("SEVERAL_NODES", default.several_nodes, get_args(SeveralNodes)),
     )
 
 

@@ -13,7 +13,7 @@ import yaml
 from dgdr_operator.controller import metrics
 from tests.chart.rendering import Object, of_kind
 
-NAME = re.compile(r"\b(?:dgdr|controller_runtime|workqueue|rest_client|process)_[a-z_]+\b")
+NAME = re.compile(r"\b(?:dgdr|controller_runtime|workqueue|rest_client|leader_election|process)_[a-z_]+\b")
 CASES = Path(__file__).with_name("alerts.yaml")
 
 

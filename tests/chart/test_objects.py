@@ -209,6 +209,23 @@ def test_only_one_lease_can_be_changed_and_it_is_the_one_that_is_asked_for(plain
     assert named == {"create": None, "get": [name], "update": [name]}
 
 
+def test_secrets_are_looked_up_by_their_names_only(chart: Chart) -> None:
+    told = ["dynamo.huggingFaceSecret=token", "graphs.imagePullSecrets={ngc,token}", "rbac.secretNames={own}"]
+
+    roles = of_kind(chart.render(*(f"--set={one}" for one in told)), "ClusterRole")
+
+    (rule,) = (rule for role in roles for rule in role["rules"] if rule["resources"] == ["secrets"])
+    assert (rule["verbs"], rule["resourceNames"]) == (["get"], ["token", "ngc", "own"])
+
+
+def test_without_a_name_or_without_the_wish_no_secret_is_looked_up(chart: Chart) -> None:
+    nameless = chart.render("--set=dynamo.huggingFaceSecret=")
+    unwished = chart.render("--set=rbac.existence=false")
+
+    assert "secrets" not in str(of_kind(nameless, "ClusterRole"))
+    assert "secrets" not in str(of_kind(unwished, "ClusterRole"))
+
+
 def _documented(page: str) -> list[tuple[str, str]]:
     """`resource`: verb, verb; its `/part`: verb ..."""
     found: list[tuple[str, str]] = []

@@ -33,6 +33,7 @@ OTHERWISE = {
     "replicas": "replicas=0",
     "rbac.create": "rbac.create=false",
     "rbac.nodes": 'rbac.nodes="never"',
+    "rbac.existence": "rbac.existence=false",
     "serviceAccount.create": "serviceAccount.create=false",
     "pod.topologySpread": "pod.topologySpread=false",
     "podDisruptionBudget.enabled": "podDisruptionBudget.enabled=false",

@@ -20,7 +20,11 @@ from dgdr_operator.settings import Settings
 from e2e.controlplane.build import BuildError
 from e2e.processes import NotReady
 from e2e.waiting import eventually
+from tests.cluster.stage.dynamo import Dynamo
 from tests.cluster.stage.ground import Ground, Which, standing
+from tests.cluster.stage.replica import Replica
+from tests.cluster.stage.stage import Cast, Stage
+from tests.cluster.stage.witness import Witness, broken
 from tests.cluster.user import User
 from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
@@ -109,3 +113,46 @@ def namespace(ground: Ground) -> Iterator[str]:
 def eventually_fixture() -> Callable[..., object]:
     """Polls until something is true."""
     return partial(eventually, seconds=60.0)
+
+
+@pytest.fixture(scope="session")
+def cast(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cast]:
+    """A replica that lives through all chaos of this session, and those who watch it."""
+    folder = tmp_path_factory.mktemp("replicas")
+    with ground.proxy() as proxy:
+        dynamo, witness = Dynamo(ground.api), Witness(ground.api)
+        dynamo.start()
+        witness.start()
+        replica = Replica(folder, proxy.url, ground.token)
+        yield Cast(ground=ground, proxy=proxy, replica=replica, dynamo=dynamo, witness=witness, folder=folder)
+        replica.close()
+        dynamo.close()
+        witness.close()
+
+
+@pytest.fixture
+def stage(cast: Cast, namespace: str, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """The cast, calm and ready; afterwards the promises that hold at every instant are judged, and its log is read."""
+    cast.proxy.calm()
+    cast.dynamo.idle = cast.dynamo.fail = False
+    cast.replica.keep()
+    cast.replica.wait_ready()
+    known = len(cast.replica.faults())
+    stage = Stage(cast=cast, namespace=namespace)
+    yield stage
+    cast.proxy.calm()
+    if request.session.testsfailed:
+        print(cast.replica.words())  # noqa: T201 - shown beside the failure it may explain
+    assert broken(cast.witness.protocol(namespace)) == []
+    assert cast.replica.faults()[known:] == []
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a measured figure, whatever pytest does with output."""
+
+    def aloud(sentence: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
+
+    return aloud

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from dgdr_operator.controller import record, review
+from dgdr_operator.planned import APPROVE, PAUSE, ROLLBACK
 from tests.cluster.user import GRAPHS, NAMESPACE, REQUESTS, User
 from tests.fakes.asked import Object
 from tests.fakes.server import ApiServer
@@ -58,7 +59,7 @@ async def test_a_plan_comes_with_a_report_that_goes_when_the_request_does(user: 
 async def test_a_plan_is_approved_by_its_hash_and_an_edit_needs_a_new_approval(user: User, server: ApiServer) -> None:
     await user.ask("chat", autoApply=False)
     await user.wait_phase("chat", "Ready")
-    await say(server, review.APPROVE, plan(user))
+    await say(server, APPROVE, plan(user))
     await user.wait(lambda: user.graph("chat-dgd"), "the graph")
     await user.wait(lambda: user.condition("chat", "Synced").get("status") == "True", "rest")
     before = user.graph("chat-dgd")
@@ -79,10 +80,10 @@ async def test_a_plan_that_is_gone_back_to_is_applied_until_the_user_lets_go(use
     await user.wait(lambda: (user.graph("chat-dgd") or {}).get("spec") != (before or {}).get("spec"), "another spec")
     second = plan(user)
 
-    await say(server, review.ROLLBACK, first)
+    await say(server, ROLLBACK, first)
     await user.wait(lambda: remembered(server) == [first, second], "the way back")
     await user.wait(lambda: (user.graph("chat-dgd") or {}).get("spec") == (before or {}).get("spec"), "the old spec")
-    await say(server, review.ROLLBACK, "")
+    await say(server, ROLLBACK, "")
     await user.wait(lambda: plan(user) == second, "the newest plan again")
 
 
@@ -91,7 +92,7 @@ async def test_a_plan_nobody_remembers_is_answered_with_those_that_are(user: Use
     await user.ask("chat")
     await user.wait(lambda: user.graph("chat-dgd"), "the graph")
 
-    await say(server, review.ROLLBACK, "0123456789")
+    await say(server, ROLLBACK, "0123456789")
     await user.wait(lambda: user.condition("chat", "Synced").get("reason") == "PlanUnknown", "the answer")
 
     assert plan(user) in user.condition("chat", "Synced")["message"]
@@ -101,11 +102,11 @@ async def test_a_plan_nobody_remembers_is_answered_with_those_that_are(user: Use
 async def test_a_paused_request_is_left_alone_and_catches_up(user: User, server: ApiServer) -> None:
     await user.ask("chat")
     await user.wait(lambda: user.condition("chat", "Synced").get("status") == "True", "rest")
-    await say(server, review.PAUSE, "true")
+    await say(server, PAUSE, "true")
     await user.wait(lambda: user.condition("chat", "Synced").get("reason") == "Paused", "the pause")
 
     await user.edit_graph("chat-dgd", lambda body: body["spec"]["components"][1].update(replicas=7))
-    await say(server, review.PAUSE, "false")
+    await say(server, PAUSE, "false")
 
     await user.wait(lambda: (user.graph("chat-dgd") or {})["spec"]["components"][1]["replicas"] != 7, "the correction")
 

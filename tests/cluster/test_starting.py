@@ -76,7 +76,7 @@ async def test_a_replica_is_alive_then_ready_and_counts_what_it_does(user: User)
         alive, (_, counted) = await probe.ask("healthz"), await probe.ask("metrics")
 
     assert alive == (200, "ok")
-    assert 'controller_runtime_reconcile_total{result="success"}' in counted
+    assert 'controller_runtime_reconcile_total{controller="dgdr",result="success"}' in counted
     assert 'rest_client_requests_total{code="200",method="PATCH"}' in counted
 
 

@@ -91,3 +91,61 @@ def test_a_worker_that_does_not_fit_is_refused_in_one_sentence(dgdr: Run) -> Non
     assert ended.code == 2
     assert len(ended.err.splitlines()) == 1
     assert "memory" in ended.err
+
+
+def _of(dgdr: Run, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(dgdr(*words, "--output", "json").out)
+    return found
+
+
+def test_where_prompts_pause_decoding_their_step_decodes_nothing(dgdr: Run) -> None:
+    words = [word if word != "vllm" else "sglang" for word in LOADED]
+    found = _of(dgdr, *(word for word in words if word not in {"--backend-version", "0.12.0"}))
+
+    prompts, decodes = found["iterations"]
+    assert "decode attention" not in {op["name"] for op in prompts["operations"]}
+    assert "decode attention" in {op["name"] for op in decodes["operations"]}
+    assert "between steps" in {op["name"] for op in decodes["operations"]}
+    # Now and then two prompts share a step.
+    assert prompts["seconds"] == pytest.approx(found["ttft_terms"]["prefill"], rel=0.05)
+
+
+def test_what_is_streamed_in_batches_is_seen_later_and_no_slower(dgdr: Run, opened: dict[str, Any]) -> None:
+    found = _of(dgdr, *LOADED, "--stream-interval", "20")
+
+    assert found["ttft_terms"]["streaming"] == pytest.approx(19 * opened["itl"])
+    assert sum(found["ttft_terms"].values()) == pytest.approx(found["ttft"])
+    assert found["request_latency"] == pytest.approx(opened["request_latency"])
+    assert found["ttft"] + 499 * found["itl"] == pytest.approx(opened["request_latency"])
+
+
+APART = (*LOADED[:-2], "--prefill-workers", "4", "--prefill-tp", "1", "--decode-workers", "1", "--decode-tp", "4")
+
+
+def test_workers_apart_are_taken_apart_one_by_one(dgdr: Run) -> None:
+    found = _of(dgdr, *APART, "--concurrency", "56")
+
+    prefill, decode = found["iterations"]
+    assert found["configuration"] == "disagg 4p:tp1+1d:tp4 x1"
+    assert {"queue", "prefill", "transfer", "first step"} <= set(found["ttft_terms"])
+    assert sum(found["ttft_terms"].values()) == pytest.approx(found["ttft"])
+    assert prefill["seconds"] == pytest.approx(found["ttft_terms"]["prefill"], rel=0.01)
+    assert decode["seconds"] == pytest.approx(found["itl"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--prefill-workers", "1"), "--prefill-workers and --decode-workers must be given together"),
+        (("--prefill-workers", "1", "--decode-workers", "8", "--decode-tp", "4"), "cannot run so: too few prefill"),
+        (
+            ("--prefill-workers", "1", "--decode-workers", "1", "--max-num-tokens", "4096"),
+            "--max-num-tokens cannot be given together with --prefill-workers",
+        ),
+    ],
+)
+def test_pools_that_make_no_sense_are_one_sentence(dgdr: Run, words: tuple[str, ...], sentence: str) -> None:
+    ended = dgdr(*LOADED[:-2], "--concurrency", "800", *words)
+
+    assert ended.code == 2
+    assert sentence in ended.err

@@ -104,6 +104,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Asked | None:
         version=version,
         manager=query.get("fieldManager", ""),
         dry_run="dryRun" in query,
+        continues=bool(query.get("continue")),
     )
 
 

@@ -43,7 +43,7 @@ class Proxy:
         self.url = ""
         self._upstream = upstream
         self._trust = ssl.create_default_context(cadata=authority) if authority else True
-        self._streams: set[web.Request] = set()
+        self._streams: dict[int, web.Request] = {}
         self._loop: asyncio.AbstractEventLoop
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
@@ -127,7 +127,7 @@ class Proxy:
             refusal = Refusal(fault.status, "Fault", fault.message)
             await stream.write(json.dumps({"type": "ERROR", "object": refusal.status()}).encode() + b"\n")
             return stream
-        self._streams.add(request)
+        self._streams[id(request)] = request
         try:
             async for line in _lines(answer):
                 await self._thaw()
@@ -136,7 +136,7 @@ class Proxy:
         except (ClientError, ConnectionError):
             return _cut(request)
         finally:
-            self._streams.discard(request)
+            del self._streams[id(request)]
         return stream
 
     def cut(self) -> None:
@@ -149,7 +149,7 @@ class Proxy:
         self.cut()
 
     def _cut_all(self) -> None:
-        for request in tuple(self._streams):
+        for request in tuple(self._streams.values()):
             _cut(request)
 
     async def _thaw(self) -> None:

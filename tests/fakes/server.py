@@ -131,7 +131,7 @@ class ApiServer:
             case "update":
                 return self.writer.update(kind, asked, body), 200
             case "patch":
-                if not self.store.get(kind.plural, (asked.namespace, asked.name)):
+                if not (asked.subresource or self.store.get(kind.plural, (asked.namespace, asked.name))):
                     account.check(replace(asked, verb="create"))
                 force = request.query.get("force") in ("true", "1")
                 made, new = self.writer.patch(kind, asked, request.content_type, body, force=force)

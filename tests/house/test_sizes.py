@@ -29,6 +29,7 @@ WIDE_VALUES = {
 STATEFUL = {
     "operator/dgdr_operator/controller/cache.py:Cache": "a cache is what it has seen so far",
     "operator/dgdr_operator/controller/cache.py:Shelf": "one shelf of the cache, in place",
+    "operator/dgdr_operator/controller/hearing.py:Hearing": "what was found and is not heard yet",
     "operator/dgdr_operator/controller/lease.py:Lease": "a candidacy changes hands, in place",
     "operator/dgdr_operator/controller/lease.py:Watchfulness": "what a candidate has seen so far",
     "operator/dgdr_operator/controller/pace.py:Bucket": "a bucket is what was taken from it",

@@ -55,6 +55,18 @@ GRAPHS = st.fixed_dictionaries(
         "spec": CHANGES,
     },
 )
+ORDERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "mode": st.sampled_from(["agg", "disagg", "prefill", "decode"]),
+        "backend": st.sampled_from(["vllm", "sglang", "mocker"]),
+        "max_gpu_budget": st.integers(-1, 64),
+        "advisory": st.booleans(),
+        "optimization_target": TEXTS,
+    },
+)
+"""What a planner may be told; it is passed on as it is."""
+
 SPECS = st.fixed_dictionaries(
     {
         "model": st.sampled_from([*MODELS, *MODELS, "unknown/model"]),
@@ -71,7 +83,7 @@ SPECS = st.fixed_dictionaries(
             {}, optional={"isl": LENGTHS, "osl": LENGTHS, "concurrency": st.floats(1e-6, 1e12)}
         ),
         "sla": st.fixed_dictionaries({}, optional={"ttft": TIMES, "itl": TIMES}) | st.just({"e2eLatency": 9000}),
-        "features": st.fixed_dictionaries({}, optional={"mocker": SWITCHES, "kvRouter": SWITCHES}),
+        "features": st.fixed_dictionaries({}, optional={"mocker": SWITCHES, "kvRouter": SWITCHES, "planner": ORDERS}),
         "modelCache": st.fixed_dictionaries(
             {"pvcName": st.just("models")},
             optional={"pvcModelPath": st.sampled_from(["a", "/a/b/"]), "pvcMountPath": st.just("/opt/models")},
@@ -88,6 +100,12 @@ ANNOTATIONS = st.fixed_dictionaries(
         "kv-router": st.sampled_from(["true", "false"]),
         "context-limit": st.sampled_from(["planned", "model"]),
         "hf-secret": st.sampled_from(["", "token"]),
+        "pin": st.sampled_from(
+            ["", "mode=agg", "tp=2", "prefill.tp=2,decode.workers=1", "workers=3", "batch=1", "ep=4"]
+        ),
+        "eplb": st.sampled_from(["true", "false"]),
+        "on-infeasible": st.sampled_from(["fail", "best-effort"]),
+        "on-unsupported": st.sampled_from(["fail", "memory-fit"]),
     },
 )
 BODIES = st.builds(
@@ -98,6 +116,59 @@ BODIES = st.builds(
     NAMES,
     ANNOTATIONS,
     SPECS,
+)
+PODS = st.fixed_dictionaries({}, optional={"tolerations": st.just([{"key": "a", "operator": "Exists"}])})
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "sla": st.fixed_dictionaries(
+            {}, optional={"ttft": TIMES, "itl": TIMES, "isl": LENGTHS, "osl": LENGTHS, "optimizationType": TEXTS}
+        ),
+        "deployment": st.fixed_dictionaries(
+            {},
+            optional={
+                "modelCache": st.fixed_dictionaries(
+                    {"pvcName": st.just("models")}, optional={"modelPathInPvc": st.sampled_from(["a", "/a/b/"])}
+                )
+            },
+        ),
+        "planner": ORDERS,
+        "sweep": TREES,
+    },
+)
+ALPHA_SPECS = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from([*MODELS, *MODELS, "unknown/model"]),
+        "backend": st.sampled_from(["auto", "vllm", "vllm", "sglang", "trtllm"]),
+        "profilingConfig": st.builds(
+            lambda image, config, pods: {"profilerImage": image, "config": config, **pods},
+            st.sampled_from(["x/y:0.8.0", "x/y:1.0.1", "x/y:1.4.0", "x/y:9.0.0", "x/y:0.1.0", "x/y:latest"]),
+            CONFIGS,
+            PODS,
+        ),
+    },
+    optional={
+        "autoApply": st.booleans(),
+        "useMocker": st.booleans(),
+        "enableGpuDiscovery": st.booleans(),
+        "runtimeVersionOverride": st.sampled_from(["1.2.0", "0.9.1"]),
+        "deploymentOverrides": st.fixed_dictionaries(
+            {}, optional={"name": NAMES, "labels": st.just({"team": "a"}), "workersImage": st.just("x/y:1.3.0")}
+        ),
+    },
+)
+"""What a v1alpha1 request may say: no hardware, which the nodes have to tell, and a configuration that is free."""
+
+ALPHA_BODIES = st.builds(
+    lambda name, own, asked: {
+        "apiVersion": "nvidia.com/v1alpha1",
+        "kind": "DynamoGraphDeploymentRequest",
+        "metadata": {"name": name, "annotations": {f"dgdr-operator.io/{key}": value for key, value in own.items()}},
+        "spec": asked,
+    },
+    NAMES,
+    ANNOTATIONS,
+    ALPHA_SPECS,
 )
 DEVICES: list[dict[str, Any]] = [
     {},

@@ -64,6 +64,12 @@ def test_a_slow_answer_shows_that_planning_is_under_way(model: Model) -> None:
     assert model.status["profilingPhase"] == "SelectingConfig"
 
 
+def test_a_refusal_stands_while_the_same_is_asked_again_after_a_restart(model: Model) -> None:
+    model.settle(Refused(why="infeasible", message="infeasible: ttft<=50ms", feasible="InfeasibleSLA"))
+
+    assert model.decide(Working(seconds=5.0)) == []
+
+
 def test_a_malformed_request_fails_with_the_name_of_the_field(model: Model) -> None:
     model.settle(Refused(why="invalid", message="spec.workload.isl must be positive, not -1"))
 

@@ -109,6 +109,20 @@ def test_the_server_may_ask_for_more_patience_than_the_cap() -> None:
     assert ledger.failed(KEY, 0.0, cap=15, least=40) == 40
 
 
+def test_what_the_server_asked_to_wait_for_is_waited_for_whatever_happens_meanwhile() -> None:
+    ledger = Ledger()
+    ledger.add(KEY)
+    ledger.take(0.0)
+    ledger.add(KEY)
+    ledger.failed(KEY, 0.0, cap=15.0, least=20.0)
+
+    early = ledger.take(1.0)
+    ledger.add(KEY)
+    still_early, due = ledger.take(19.9), ledger.take(20.0)
+
+    assert (early, still_early, due) == (None, None, KEY)
+
+
 def test_first_tries_go_before_retries() -> None:
     ledger = Ledger()
     ledger.add_at(("ns", "again"), 0.0)

@@ -8,7 +8,7 @@ import pytest
 
 from dgdr_operator.controller import review
 from dgdr_operator.controller.answers import Answer, Refused
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import APPROVE, PAUSE, ROLLBACK, Planned
 from tests.reconciling import worlds
 from tests.reconciling.worlds import GRAPH, Model, graph, planned
 
@@ -49,7 +49,7 @@ def test_a_shown_plan_is_applied_when_its_hash_is_approved(shown: Model) -> None
     plan = planned(graph(), shown.request)
     shown.settle(plan)
 
-    say(shown, review.APPROVE, plan.hash)
+    say(shown, APPROVE, plan.hash)
     shown.settle(plan)
 
     assert shown.phase == "Deploying"
@@ -58,7 +58,7 @@ def test_a_shown_plan_is_applied_when_its_hash_is_approved(shown: Model) -> None
 
 def test_an_approval_never_covers_another_plan(shown: Model) -> None:
     first = planned(graph(), shown.request)
-    say(shown, review.APPROVE, first.hash)
+    say(shown, APPROVE, first.hash)
     shown.settle(first)
 
     second = edited(shown, graph(replicas=4))
@@ -69,7 +69,7 @@ def test_an_approval_never_covers_another_plan(shown: Model) -> None:
     assert shown.graph["spec"]["components"][1]["replicas"] == 2
     assert shown.condition("Synced")["reason"] == "ReplanPending"
     assert (
-        f"worker.replicas 2 -> 4; approve it with {review.APPROVE}={second.hash}"
+        f"worker.replicas 2 -> 4; approve it with {APPROVE}={second.hash}"
         in shown.condition("Synced")["message"]
     )
 
@@ -96,7 +96,7 @@ def test_the_report_is_written_once_for_each_plan(shown: Model) -> None:
 @pytest.mark.parametrize("answer", ["another plan", "a refusal"])
 def test_a_paused_request_is_left_as_it_is(served: Model, answer: str) -> None:
     standing, before = served.graph, served.status
-    say(served, review.PAUSE, "true")
+    say(served, PAUSE, "true")
     refusal = Refused(why="infeasible", message="infeasible")
     found: Answer = refusal if answer == "a refusal" else edited(served, graph(replicas=4))
 
@@ -111,7 +111,7 @@ def test_a_paused_request_is_left_as_it_is(served: Model, answer: str) -> None:
 
 def test_a_request_paused_from_the_start_is_not_begun() -> None:
     model = Model()
-    say(model, review.PAUSE, "true")
+    say(model, PAUSE, "true")
 
     model.settle(planned(graph(), model.request))
 
@@ -120,11 +120,11 @@ def test_a_request_paused_from_the_start_is_not_begun() -> None:
 
 
 def test_resuming_catches_up(served: Model) -> None:
-    say(served, review.PAUSE, "true")
+    say(served, PAUSE, "true")
     plan = edited(served, graph(replicas=4))
     served.settle(plan)
 
-    say(served, review.PAUSE, "false")
+    say(served, PAUSE, "false")
     served.settle(plan)
 
     assert served.graph is not None
@@ -138,7 +138,7 @@ def test_a_plan_that_is_gone_back_to_is_applied_unasked(served: Model) -> None:
     served.settle(newer)
     served.told.clear()
 
-    say(served, review.ROLLBACK, before.hash)
+    say(served, ROLLBACK, before.hash)
     served.settle(before)
 
     assert served.graph is not None

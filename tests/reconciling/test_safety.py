@@ -8,7 +8,7 @@ import pytest
 
 from dgdr_operator.controller import safety
 from dgdr_operator.controller.answers import Answer
-from dgdr_operator.controller.safety import GATED, Gap, Needs, Seen
+from dgdr_operator.controller.safety import GATED, NODE_GPUS, Gap, Needs, Seen
 from dgdr_operator.controller.world import ApplyGraph, LookAgain
 from dgdr_operator.manifest import graph as manifests
 from dgdr_operator.settings import FabricSettings, PodSettings, Settings
@@ -55,6 +55,13 @@ def test_rdma_workers_tell_what_they_need_beyond_baseline(api: str, security: An
     told = Settings(fabric=FabricSettings(security=security))
 
     assert safety.needs(built(api, plans.DISAGGREGATED, settings=told)).beyond == beyond
+
+
+@pytest.mark.parametrize(("node_gpus", "spread"), [("8", False), ("4", True), ("many", False)])
+def test_a_graph_that_one_node_cannot_hold_is_spread(node_gpus: str, spread: bool) -> None:  # noqa: FBT001 - a case
+    eight = {**built("v1beta1"), "metadata": {"annotations": {NODE_GPUS: node_gpus}}}
+
+    assert safety.needs(eight).spread is spread
 
 
 def test_a_claim_that_graphs_make_themselves_need_not_exist() -> None:
@@ -166,6 +173,19 @@ def test_what_does_not_block_is_told_and_the_graph_created() -> None:
     assert any(isinstance(action, ApplyGraph) for action in wanted)
     (status,) = (action.status for action in wanted if hasattr(action, "status"))
     assert "Secret s" in str(status["conditions"])
+
+
+def test_what_does_not_block_is_told_until_the_graph_serves() -> None:
+    model = Model(gaps=(TOLD,))
+    plan = planned(graph(), model.request)
+
+    model.settle(plan)
+    starting = model.condition("Validation")["message"]
+    model.report("successful")
+    model.settle(plan)
+
+    assert "Secret s" in starting
+    assert model.condition("Validation")["message"] == "the request is valid"
 
 
 def test_a_preview_tells_what_is_missing() -> None:

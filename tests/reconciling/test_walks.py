@@ -12,7 +12,7 @@ from dgdr_operator import status
 from dgdr_operator.controller import graphs, handover, recall, review
 from dgdr_operator.controller.answers import Answer, Refused, Working
 from dgdr_operator.controller.world import DRIFT, ApplyGraph, ApplyStatus, DeleteGraph
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import APPROVE, PAUSE, Planned
 from tests.reconciling import worlds
 from tests.reconciling.worlds import Model, graph, planned
 
@@ -68,7 +68,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(pause=st.sampled_from(["true", "false"]))
     def the_user_pauses_and_resumes(self, pause: str) -> None:
-        self.model.request["metadata"]["annotations"][review.PAUSE] = pause
+        self.model.request["metadata"]["annotations"][PAUSE] = pause
 
     @rule(policy=st.sampled_from(["keep", "delete"]))
     def the_user_says_whether_the_graph_goes_along(self, policy: str) -> None:
@@ -77,7 +77,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: isinstance(self.answer, Planned))
     @rule()
     def the_user_approves_the_plan(self) -> None:
-        self.model.request["metadata"]["annotations"][review.APPROVE] = getattr(self.answer, "hash", "")
+        self.model.request["metadata"]["annotations"][APPROVE] = getattr(self.answer, "hash", "")
 
     @rule(replicas=st.none() | st.integers(1, 3), engine=ENGINES)
     def the_nodes_change(self, replicas: int | None, engine: str) -> None:

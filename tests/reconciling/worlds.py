@@ -133,7 +133,7 @@ class Model:
             pending=self.pending,
             room=self.room,
             held=self.held,
-            gaps=self.gaps if graph is None else (),
+            gaps=self.gaps,
         )
 
     def decide(self, answer: Answer) -> list[Action]:

@@ -86,7 +86,7 @@ def test_a_name_that_no_label_can_carry_is_refused(name: Any) -> None:  # noqa: 
         ("drift", "corect", "did you mean correct?"),
         ("drift", True, "must be text in quotes, not true"),
         ("kv-router", "yes", "must be false or true"),
-        ("mode", "plugin", "plugin is not supported yet: auto or owner is"),
+        ("mode", "plugn", "did you mean plugin?"),
         ("pause", "yes", "must be false or true"),
         ("on-infeasible", "best", "must be fail or best-effort, not 'best'; did you mean best-effort?"),
     ],

@@ -38,6 +38,7 @@ def _accuracy(pairs: list[tuple[float, float]], wider: float = 1.0) -> Accuracy:
         errors={},
         regret={},
         joint={"vllm": pairs},
+        worst={},
     )
 
 
@@ -86,7 +87,7 @@ def test_looser_promises_are_kept_more_often(
 
 @given(pairs=PAIRS, level=st.floats(0.01, 1.0))
 def test_a_factor_is_not_exceeded_as_often_as_it_says(pairs: list[tuple[float, float]], level: float) -> None:
-    factor = _experience(pairs).factor("itl", np.array([level]))[0]
+    factor = _experience(pairs).factor("itl", np.array([level]), np.array([False]))[0]
 
     assert np.mean([np.exp(first) <= factor * (1 + 1e-12) for first, _ in pairs]) >= level - 1e-9
 

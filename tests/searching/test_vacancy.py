@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,21 @@ def test_every_plan_of_a_search_can_be_laid_out(
     for plan in (*outcome.aggregated, *outcome.disaggregated, *outcome.frontier):
         parts = [part for w in plan.workers for part in parts_of(w.parallel.gpus, w.count * plan.replicas)]
         assert can_be_laid_out(free, tuple(sorted(parts, reverse=True))), plan
+
+
+@pytest.mark.parametrize("load", [{"concurrency": 20.0}, {"request_rate": 1.5}])
+def test_a_load_is_carried_in_the_pieces_that_are_free(
+    customers_problem: Problem, shipped: Catalog, load: dict[str, Any]
+) -> None:
+    asked = replace(customers_problem, workload=replace(customers_problem.workload, **load))
+
+    outcome = search.search(placed(asked, vacancy(4, 2)), shipped)
+
+    assert outcome.choice.gpus <= 6
+    assert max(worker.parallel.gpus for worker in outcome.choice.workers) <= 4
+    carried = outcome.choice.load
+    assert carried.concurrency >= load.get("concurrency", 0)
+    assert carried.request_rate >= load.get("request_rate", 0)
 
 
 def test_room_everywhere_changes_nothing(customers_problem: Problem, shipped: Catalog) -> None:

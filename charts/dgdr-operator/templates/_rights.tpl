@@ -15,6 +15,22 @@
 - apiGroups: [""]
   resources: [resourcequotas]  # GPUs that a namespace has left
   verbs: [list]
+{{- if ne .Values.controller.mode "owner" }}
+- apiGroups: [batch]
+  resources: [jobs]  # for which the platform's own controller waits
+  verbs: [get]
+{{- end }}
+{{- if .Values.rbac.existence }}
+- apiGroups: [""]
+  resources: [persistentvolumeclaims, namespaces]  # is the model cache there, may pods lock memory
+  verbs: [get]
+{{- with compact (concat (list .Values.dynamo.huggingFaceSecret) .Values.graphs.imagePullSecrets .Values.rbac.secretNames) | uniq }}
+- apiGroups: [""]
+  resources: [secrets]  # that they exist: their content is not asked for
+  resourceNames: {{ toJson . }}
+  verbs: [get]
+{{- end }}
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]  # a repeat is counted in the first one

@@ -2,31 +2,32 @@
 
 import argparse
 import json
+import math
 import sys
+from dataclasses import replace
 
-from dgdr_operator.cli import options, question
+from dgdr_operator.cli import dissection, options, question
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
-from dgdr_operator.report import breakdown
-from dgdr_operator.report.accuracy import METRICS
-from dgdr_operator.report.breakdown import Ends, Iteration, Opened
-from dgdr_operator.report.figures import split
-from estimator import catalogue, floor, hardware, search
+from dgdr_operator.report import breakdown, figures
+from dgdr_operator.report.breakdown import Opened
+from estimator import catalogue, hardware, pins, search
 from estimator.backends import registry
-from estimator.estimates import Estimate, OpTime
+from estimator.errors import InvalidWorkload, NoFeasibleCandidate
+from estimator.estimates import Estimate
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
-from estimator.shape import Shape
 from estimator.workload import Targets, Workload
-from perf_db import accuracy
 from perf_db.catalog import Catalog
 
-_PURPOSE = "Price one aggregated worker under a given load, and show where its time goes."
+_PURPOSE = "Price one worker, or a pool that prefills and one that decodes, under a given load; show where time goes."
 _EXAMPLES = """\
 examples:
   dgdr estimate --model Qwen/Qwen3-32B-FP8 --system h200_sxm --backend vllm --tp 2 --concurrency 14 --isl 4000 --osl 500
-  dgdr estimate --model deepseek-ai/DeepSeek-V3 --system h200_sxm --backend sglang --tp 8 --moe-ep 8 --concurrency 64"""
+  dgdr estimate --model deepseek-ai/DeepSeek-V3 --system h200_sxm --backend sglang --tp 8 --moe-ep 8 --concurrency 64
+  dgdr estimate --model Qwen/Qwen3-32B-FP8 --system h200_sxm --backend vllm --prefill-workers 4 --prefill-tp 1 \\
+       --decode-workers 1 --decode-tp 4 --concurrency 56 --isl 4000 --osl 500"""
 _SIZES = {"tp": "tensor", "pp": "pipeline", "dp": "attention data", "moe-tp": "expert tensor", "moe-ep": "expert"}
-_CONSTANT = "assumption"
+_MOST_INTERVAL = 1000
 
 
 def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -47,7 +48,11 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     size = options.whole("GPU", options.MOST_GPUS)
     for name, kind in _SIZES.items():
         group.add_argument(f"--{name}", metavar="N", type=size, default=1, help=f"{kind} parallel size (1)")
+    _add_pools(parser)
     question.add_workload(parser)
+    interval = options.whole("token", _MOST_INTERVAL)
+    sent = "output tokens that the server collects before it answers (1): the client sees the first one so much later"
+    parser.add_argument("--stream-interval", metavar="N", type=interval, default=1, help=sent)
     form = options.one_of(("table", "json"))
     parser.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
 
@@ -64,34 +69,78 @@ def run(flags: argparse.Namespace) -> int:
     return FEASIBLE
 
 
+def _add_pools(parser: Parser) -> None:
+    group = parser.add_argument_group("workers apart (give both numbers; --concurrency is what decodes at a time)")
+    count = options.whole("worker", options.MOST_GPUS)
+    for role in ("prefill", "decode"):
+        group.add_argument(f"--{role}-workers", metavar="N", type=count, help=f"workers that only {role}")
+        group.add_argument(f"--{role}-tp", metavar="N", type=count, help="their tensor-parallel size (that of --tp)")
+
+
 def _opened(flags: argparse.Namespace, catalog: Catalog) -> Opened:
-    problem, parallel = _problem(flags, catalog), _parallel(flags)
-    estimate = search.predict(
+    problem = _problem(flags, catalog)
+    estimate = _apart(flags, problem, catalog) if _is_apart(flags) else _together(flags, problem, catalog)
+    osl = problem.workload.osl
+    seen = replace(estimate, latency=dissection.streamed(estimate.latency, osl, flags.stream_interval))
+    name = figures.configuration(estimate) if _is_apart(flags) else figures.split(estimate.workers[0].parallel)
+    note = catalog.resolve(problem.system.name, problem.backend, problem.backend_version).note
+    return Opened(
+        title=f"{problem.model.name} on {estimate.gpus} x {problem.system.name}: {problem.backend} "
+        f"{estimate.backend_version}, {name}",
+        osl=osl,
+        estimate=seen,
+        iterations=dissection.iterations(problem, estimate, catalog),
+        ends=dissection.ends(seen, catalog),
+        notes=[*filter(None, [note])],
+    )
+
+
+def _together(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> Estimate:
+    """One worker that prefills and decodes."""
+    return search.predict(
         problem.model,
         problem.system,
         problem.backend,
-        parallel,
+        _parallel(flags),
         problem.workload,
         catalog=catalog,
         backend_version=problem.backend_version,
         kv_dtype=problem.kv_dtype,
         max_num_tokens=flags.max_num_tokens,
     )
-    shape = floor.served(problem, parallel)
-    return Opened(
-        title=f"{problem.model.name} on {parallel.gpus} x {problem.system.name}: {problem.backend} "
-        f"{estimate.backend_version}, {split(parallel)}",
-        osl=problem.workload.osl,
-        estimate=estimate,
-        iterations=_iterations(shape, problem.workload, estimate),
-        ends=_ends(estimate, catalog),
-        notes=_notes(shape, catalog.resolve(problem.system.name, problem.backend, problem.backend_version).note),
+
+
+def _is_apart(flags: argparse.Namespace) -> bool:
+    return any(getattr(flags, f"{role}_{what}") for role in ("prefill", "decode") for what in ("workers", "tp"))
+
+
+def _apart(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> Estimate:
+    """The pools that the flags describe, as a search that may find nothing else. Raises UsageError where none runs."""
+    sources, sinks = flags.prefill_workers, flags.decode_workers
+    if sources is None or sinks is None:
+        raise UsageError("--prefill-workers and --decode-workers must be given together")
+    if flags.max_num_tokens is not None:
+        raise UsageError("--max-num-tokens cannot be given together with --prefill-workers")
+    usual = _parallel(flags)
+    splits = [replace(usual, tp=tp or usual.tp) for tp in (flags.prefill_tp, flags.decode_tp)]
+    batch = math.ceil(flags.concurrency / (sinks * usual.dp))
+    decided = [f"{role}.tp={one.tp}" for role, one in zip(("prefill", "decode"), splits, strict=True)]
+    decided += [f"dp={usual.dp}", f"pp={usual.pp}", f"moe_tp={usual.moe_tp}", f"ep={usual.moe_ep}"]
+    decided += [f"prefill.workers={sources}", f"decode.workers={sinks}", f"decode.batch={batch}"]
+    asked = replace(
+        problem,
+        gpus=sources * splits[0].gpus + sinks * splits[1].gpus,
+        workload=replace(problem.workload, concurrency=None),
+        modes=("disaggregated",),
+        pins=pins.parse(",".join(decided)),
     )
-
-
-def _notes(shape: Shape, note: str) -> list[str]:
-    alone = f"{shape.engine.name} pauses decoding for prompts: its prompt steps are those below less decode attention"
-    return [*filter(None, [note]), *([alone] if shape.engine.policy == "prompt_only" else [])]
+    try:
+        return search.search(asked, catalog).choice
+    except (NoFeasibleCandidate, InvalidWorkload) as refusal:
+        if isinstance(refusal, InvalidWorkload) and refusal.field != "pin":
+            raise
+        reasons = "too few prefill workers for what decodes, a split that the model lacks, or too little memory"
+        raise UsageError(f"{sources} prefill and {sinks} decode workers cannot run so: {reasons}") from None
 
 
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
@@ -117,59 +166,3 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
 
 def _parallel(flags: argparse.Namespace) -> Parallel:
     return Parallel(tp=flags.tp, pp=flags.pp, dp=flags.dp, moe_tp=flags.moe_tp, moe_ep=flags.moe_ep)
-
-
-def _iterations(shape: Shape, workload: Workload, estimate: Estimate) -> list[Iteration]:
-    """A step that carries a prompt, and one that only decodes (if anything is decoded)."""
-    sequences = _decoding(shape, workload, estimate)
-    chunk = max(min(estimate.workers[0].max_num_tokens - sequences, float(workload.new_tokens)), 1.0)
-    prefill = [op for op in estimate.breakdown if op.phase == "prefill"]
-    host = shape.engine.host.per_prompt_layer * shape.model.layers
-    prefill.append(OpTime(phase="prefill", name="host", seconds=host, provenance=_CONSTANT))
-    steps = [
-        Iteration(
-            title=f"A step with {chunk:,.0f} prompt tokens beside {sequences:.1f} decoding sequences per rank",
-            tokens=chunk,
-            sequences=sequences,
-            ops=prefill,
-            floor=floor.of_iteration(shape, workload, "prefill", chunk, sequences),
-        )
-    ]
-    decode = [op for op in estimate.breakdown if op.phase == "decode"]
-    if decode and sequences > 0:
-        idle = shape.engine.host.per_decode_step - sum(op.seconds for op in decode)
-        if idle > 0:
-            decode.append(OpTime(phase="decode", name="host", seconds=idle, provenance=_CONSTANT))
-        steps.append(
-            Iteration(
-                title=f"A step that decodes {sequences:.1f} sequences per rank",
-                tokens=0.0,
-                sequences=sequences,
-                ops=decode,
-                floor=floor.of_iteration(shape, workload, "decode", 0.0, sequences),
-            )
-        )
-    return steps
-
-
-def _decoding(shape: Shape, workload: Workload, estimate: Estimate) -> float:
-    """Sequences that decode at a time on one rank: the rate at which they come times how long they stay (Little)."""
-    stay = workload.iterations * (estimate.latency.itl or 0.0) * workload.tokens_per_iteration
-    return estimate.load.request_rate / shape.parallel.dp * stay
-
-
-def _ends(estimate: Estimate, catalog: Catalog) -> Ends:
-    stored = accuracy.read(catalog.root)
-    if stored is None:
-        return {}
-    values = {
-        "ttft": estimate.latency.ttft,
-        "itl": estimate.latency.itl,
-        "throughput": estimate.load.tokens_per_second,
-    }
-    found = {}
-    for metric in METRICS:
-        value, band = values[metric], stored.band(estimate.backend, metric, doubtful=estimate.is_doubtful)
-        if value is not None and band is not None:
-            found[metric] = (value * band.low, value * band.high)
-    return found

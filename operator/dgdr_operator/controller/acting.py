@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller import errors, gauges, metrics, recall
 from dgdr_operator.controller.apply import Hands
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import Cluster
@@ -53,7 +53,9 @@ class Actor:
         match action:
             case ApplyStatus(status=status):
                 await self._hands.write_status(request, status)
-                log.info("now %s", status["phase"], extra={"key": "/".join(key), "phase": status["phase"]})
+                gauges.passed(request, status, self._clock.timestamp())
+                if status["phase"] != world.status.get("phase"):
+                    log.info("now %s", status["phase"], extra=_said(status))
             case ApplyRecord():
                 await self._hands.write_record(request, action, world.graph, self._clock.timestamp())
             case ApplyGraph():
@@ -81,10 +83,17 @@ class Actor:
             asyncio.get_running_loop().call_later(DENIED_PAUSE, self._ask_again, key)
         else:
             self._troubles.pop(key, None)
-            log.info("graph %s %s", graph["metadata"]["name"], done, extra={"key": "/".join(key)})
+            log.info("graph %s %s", graph["metadata"]["name"], done, extra={"graph": graph["metadata"]["name"]})
             return True
         return False
 
     def _ask_again(self, key: Key) -> None:
         self._troubles.pop(key, None)
         self._queue.add(key)
+
+
+def _said(status: Object) -> dict[str, str]:
+    """What the log adds to a change of phase."""
+    planned = (status.get("profilingResults") or {}).get("selectedConfig") or {}
+    digest = str(((planned.get("metadata") or {}).get("annotations") or {}).get(recall.INPUTS_HASH, ""))
+    return {"phase": status["phase"], **({"input_hash": digest} if digest else {})}

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dgdr_operator.controller import covers, differ, errors, recall, record, review
+from dgdr_operator.controller import answering, covers, differ, errors, recall, record, review
 from dgdr_operator.controller.cache import Cache
-from dgdr_operator.controller.cluster import CONFIG_MAPS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
+from dgdr_operator.controller.cluster import CONFIG_MAPS, JOBS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
 from dgdr_operator.controller.record import Draft
 from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, is_ours, taken
 from dgdr_operator.planned import Planned
@@ -18,10 +18,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
-    """The two kinds we live between, in the versions that this cluster serves."""
+    """The two kinds we live between, in the versions that this cluster serves.
+
+    launcher: whether it also serves what starts workers of several nodes; None: it does not say.
+    """
 
     request: Kind
     graph: Kind
+    launcher: bool | None = None
 
 
 class Hands:
@@ -97,6 +101,26 @@ class Hands:
             await self._cluster.apply(CONFIG_MAPS, record.build(request, before, draft), manager=MANAGER)
         except (errors.Denied, errors.Rejected) as error:
             log.warning("no report: %s", error)
+
+    async def expects(self, request: Object, job: str) -> bool:
+        """Whether the Job stands for which the platform's controller waits, and is this request's."""
+        try:
+            found = await self._cluster.get(JOBS, request["metadata"]["namespace"], job)
+        except errors.NotFound:
+            return False
+        return answering.is_expected(request, found)
+
+    async def has_answered(self, request: Object) -> bool:
+        """Whether the platform's controller has our answer."""
+        try:
+            live = await self._cluster.get(CONFIG_MAPS, request["metadata"]["namespace"], answering.name_of(request))
+        except errors.NotFound:
+            return False
+        return answering.is_given(request, live)
+
+    async def hand_over(self, answer: Object) -> None:
+        """Gives the platform's controller our answer."""
+        await self._cluster.apply(CONFIG_MAPS, answer, manager=MANAGER)
 
     async def _difference(self, request: Object, live: Object | None, plan: Planned) -> str:
         """What applying *plan* would change, as the API server itself says in a dry run."""

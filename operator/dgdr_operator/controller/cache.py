@@ -16,6 +16,7 @@ KEPT = frozenset(
     {
         "name",
         "namespace",
+        "creationTimestamp",
         "uid",
         "generation",
         "resourceVersion",

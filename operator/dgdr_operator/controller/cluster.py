@@ -64,6 +64,9 @@ QUOTAS = Kind(group="", version="v1", plural="resourcequotas")
 CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events")
 LEASES = Kind(group="coordination.k8s.io", version="v1", plural="leases")
+JOBS = Kind(group="batch", version="v1", plural="jobs")
+DEPLOYMENTS = Kind(group="apps", version="v1", plural="deployments")
+WEBHOOKS = Kind(group="admissionregistration.k8s.io", version="v1", plural="validatingwebhookconfigurations")
 REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
 
 
@@ -109,6 +112,14 @@ class Cluster:
             for resource in (await self._call("GET", f"/apis/{group}/{version}")).get("resources") or ():
                 plurals[resource["name"]] = (*plurals.get(resource["name"], ()), version)
         return plurals
+
+    async def groups(self) -> frozenset[str] | None:
+        """Names of all API groups; None where the server does not list them."""
+        try:
+            found = await self._call("GET", "/apis")
+        except errors.NotFound:
+            return None
+        return frozenset(str(entry.get("name")) for entry in found.get("groups") or ())
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """One object."""

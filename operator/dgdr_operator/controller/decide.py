@@ -11,7 +11,7 @@ from dgdr_operator import status
 from dgdr_operator.controller import deploying, differ, handover, review, telling
 from dgdr_operator.controller.answers import Answer, Refused, Working
 from dgdr_operator.controller.world import Action, LookAgain, Object, World, is_ours
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import PAUSE, Planned
 from dgdr_operator.status import Verdict
 
 PATIENCE = 1.0
@@ -29,7 +29,7 @@ def graph_name(request: Object, answer: Answer) -> str | None:
 def actions(world: World, answer: Answer, now: str) -> list[Action]:
     """What to do, in order; each action may be repeated or lost without harm."""
     if review.paused(world.request):
-        return list(telling.held(world, "Paused", f"nothing is done while {review.PAUSE} is true", now))
+        return list(telling.held(world, "Paused", f"nothing is done while {PAUSE} is true", now))
     if world.held:
         return list(telling.held(world, *world.held, now))
     match answer:
@@ -67,8 +67,16 @@ def _while_working(world: World, seconds: float, now: str) -> Iterator[Action]:
     if seconds < PATIENCE:
         yield LookAgain(after=PATIENCE - seconds)
         return
+    if _already_failed(world):
+        return
     waiting = status.profiling("SelectingConfig", "the estimator is working on it", graph=world.known_name)
     yield from telling.report(world, waiting, now)
+
+
+def _already_failed(world: World) -> bool:
+    """Whether the status says no to this very spec: it stands until there is another answer, also after a restart."""
+    generation = world.request["metadata"].get("generation")
+    return world.status.get("phase") == status.Phase.FAILED and world.status.get("observedGeneration") == generation
 
 
 def _refusal(world: World, answer: Refused) -> Verdict:

@@ -17,7 +17,7 @@ from dgdr_operator.controller.world import (
     is_ours,
     taken,
 )
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import ROLLBACK, Planned
 from dgdr_operator.status import Condition, Type, Verdict
 
 PATHS_SHOWN = 10
@@ -107,7 +107,7 @@ def _keep(world: World, graph: Object, plan: Planned, now: str) -> Iterator[Acti
 
 
 def _changed(world: World, plan: Planned, note: str) -> Announce:
-    back = review.said(world.request, review.ROLLBACK) == plan.hash != ""
+    back = review.said(world.request, ROLLBACK) == plan.hash != ""
     return Announce(type="Normal", reason="RolledBack" if back else "PlanChanged", note=note)
 
 
@@ -205,4 +205,7 @@ def _mirrored(world: World, graph: Object, plan: Planned) -> Verdict:
     because = f"graph {name} {'has failed' if state.word == 'failed' else 'does not serve yet'}"
     if fell or state.reason not in ROUTINE:
         because += f" ({state.why})" if state.why else ""
-    return replace(status.deploying(plan, reason=reason, message=because, replicas=counts), graph=name)
+    verdict = replace(status.deploying(plan, reason=reason, message=because, replicas=counts), graph=name)
+    for gap in world.gaps:
+        verdict = verdict if gap.blocks else verdict.adding(gap.condition)
+    return verdict

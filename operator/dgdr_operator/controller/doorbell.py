@@ -77,6 +77,7 @@ class Doorbell:
         self._fell = fell
         self._home = asyncio.get_running_loop()
         self._closed = threading.Event()
+        self._why = "fell"
         self._end_life: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._stay_open, name="doorbell", daemon=True)
 
@@ -84,15 +85,16 @@ class Doorbell:
         """Begins to watch."""
         self._thread.start()
 
-    def restart(self) -> None:
-        """Ends this life; the next one begins at once."""
+    def restart(self, why: str = "deaf") -> None:
+        """Ends this life; the next one begins at once, and counts under *why*."""
+        self._why = why
         with suppress(RuntimeError):  # that loop may be closed by now
             self._end_life()
 
     async def close(self, patience: float) -> None:
         """Ends the watch, and waits *patience* seconds for it to be over."""
         self._closed.set()
-        self.restart()
+        self.restart("closed")
         await asyncio.to_thread(self._thread.join, patience)
 
     @property
@@ -106,7 +108,8 @@ class Doorbell:
                 asyncio.run(self._watch())
             except Exception:
                 log.exception("the watch fell; starting it again")
-            metrics.WATCH_RESTARTS.inc()
+            metrics.WATCH_RESTARTS.labels(self._why).inc()
+            self._why = "fell"
             self._call_home(self._fell)
             self._closed.wait(PAUSE)
 

@@ -21,6 +21,9 @@ class ClusterError(Exception):
         super().__init__(message)
         self.message = message
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class NotFound(ClusterError):
     """There is no such object."""

@@ -165,6 +165,11 @@ class Estimation:
             self._jobs.put_nowait(Job(question=question, body=body, nodes=nodes, settings=self._settings))
         return Working(seconds=self._clock.seconds() - self._started[question])
 
+    @property
+    def waiting(self) -> int:
+        """Questions that wait for a process."""
+        return self._jobs.qsize()
+
     def forget(self, key: Key) -> None:
         """The request is gone; a job of it that has not begun never will."""
         self._latest.pop(key, None)
@@ -189,6 +194,8 @@ class Estimation:
         began = self._clock.seconds()
         answer = await slot.answer(job)
         result = answer.why if isinstance(answer, Refused) else "planned"
+        if isinstance(answer, Refused):
+            metrics.REFUSALS.labels(answer.why).inc()
         metrics.ESTIMATOR_SECONDS.labels(result).observe(self._clock.seconds() - began)
         return answer
 

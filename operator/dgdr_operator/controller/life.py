@@ -2,24 +2,27 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from dgdr_operator.controller import errors, metrics, recall
+from dgdr_operator.controller import errors, gauges, metrics, modes, recall
 from dgdr_operator.controller.acting import Actor
 from dgdr_operator.controller.apply import Hands, Kinds
-from dgdr_operator.controller.cache import Cache, Object, name_of, version_of
+from dgdr_operator.controller.beside import Beside
+from dgdr_operator.controller.cache import Cache, Name, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import CONFIG_MAPS, EVENTS, Cluster, Kind
+from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, JOBS, NAMESPACES, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
 from dgdr_operator.controller.existence import Existence
+from dgdr_operator.controller.hearing import Hearing
 from dgdr_operator.controller.lease import Lease
 from dgdr_operator.controller.outlook import Outlook, Sources
 from dgdr_operator.controller.reconcile import Reconciler, Tools
 from dgdr_operator.controller.sweep import Sweep
+from dgdr_operator.controller.upstream import Upstream
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.settings import Settings
 from dgdr_operator.status import Phase
@@ -30,18 +33,24 @@ WORKERS = 8
 """Reconciles at a time; each mostly waits for the API server."""
 RECONCILE_LIMIT = 120.0
 """Seconds in one reconcile after which the process counts as stuck."""
+HOLD = 120.0
+"""Seconds that a changed world has to last: two rounds of looking at the nodes."""
 FAREWELL = 4.0
 """Seconds for the reconciles in hand, and then for the watch, to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a replica serves and with what. namespace: None for all; slots: estimator processes."""
+    """What a replica serves and with what. namespace: None for all; slots: estimator processes; mode: whose they are;
+    hold: seconds that a changed world has to last before anything is planned again for it.
+    """
 
     kinds: Kinds
     namespace: str | None
     slots: int
     settings: Settings
+    mode: modes.Mode = "auto"
+    hold: float = HOLD
 
 
 class Life:
@@ -52,6 +61,8 @@ class Life:
         self._lease = lease
         self._idle = True
         self._scope = scope
+        self._clock = clock
+        metrics.MOST_WORKERS.labels(metrics.NAME).set(WORKERS)
         self._cache = Cache()
         self._queue = Workqueue(clock.seconds)
         self._discovery = Discovery(
@@ -63,7 +74,9 @@ class Life:
             clock=clock,
         )
         self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
-        self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace)
+        self._hearing = Hearing()
+        self._upstream = Upstream(cluster, self._cache, scope.mode, self._all_again)
+        self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace, self._found)
         self._doorbell = Doorbell(scope.kinds, scope.namespace, self._heard, self._sweep.ask)
         self._reconciler = Reconciler(self._tools(clock))
 
@@ -80,21 +93,31 @@ class Life:
             gaps=Existence(self._cluster, clock).gaps,
             clock=clock,
             release=recall.release(self._scope.settings),
+            hold=self._scope.hold,
         )
+        actor = Actor(self._cluster, hands, self._queue, clock)
         return Tools(
             cache=self._cache,
             estimation=self._estimation,
             outlook=Outlook(sources),
-            actor=Actor(self._cluster, hands, self._queue, clock),
+            actor=actor,
+            beside=Beside(sources, actor),
+            role=self._role,
             queue=self._queue,
             clock=clock,
         )
+
+    def _role(self, request: Mapping[str, Any]) -> modes.Role:
+        """What we are to *request* in this cluster."""
+        graph = next(iter(self._cache.graphs_of(name_of(request))), None)
+        return modes.role(request, self._scope.mode, graph, upstream=self._upstream.active)
 
     async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
         """Works until told to stop, until the served kinds change, or until a part falls for good."""
         parts = [asyncio.create_task(part) for part in (self._estimation.work(), self._discovery.watch())]
         self._doorbell.open()
         parts.append(asyncio.create_task(self._sweep.watch(self._queue.add)))
+        parts.append(asyncio.create_task(self._upstream.watch(self._sweep.swept)))
         ended = [asyncio.create_task(stop.wait()), changed]
         workers = asyncio.create_task(self._work())
         try:
@@ -111,6 +134,7 @@ class Life:
         """
         await self._discovery.loaded.wait()
         await self._sweep.swept.wait()
+        await self._upstream.looked.wait()
         if self._lease and not self._lease.leading.is_set():
             log.info("following: warm, and writing nothing")
             await self._lease.leading.wait()
@@ -141,11 +165,17 @@ class Life:
         """Compares with the full lists soon."""
         self._sweep.ask()
 
-    def measure(self) -> None:
-        """Counts the requests by phase."""
-        phases = Counter((body.get("status") or {}).get("phase", "") for body in self._cache.requests.objects.values())
-        for phase in Phase:
-            metrics.REQUESTS.labels(phase.value).set(phases[phase.value])
+    def measure(self, now: float) -> None:
+        """Looks at what there is, and whether the watch still tells; who follows counts nothing as its own."""
+        idle, queue = self._idle, self._queue.ledger
+        gauges.requests(() if idle else self._cache.requests.objects.values())
+        gauges.work(0 if idle else len(queue), self._estimation.waiting, self._reconciler.began.values(), now)
+        for which in self._hearing.deaf(now):
+            log.warning(
+                "the watch did not tell within a minute what a sweep found: it begins anew", extra={"reason": which}
+            )
+            metrics.WATCH_DEAF.labels(which).inc()
+            self._doorbell.restart("deaf")
 
     def wrong(self, now: float) -> str | None:
         """Why a restart would help, if so."""
@@ -160,13 +190,23 @@ class Life:
             return "requests and graphs are not listed yet"
         return None if self._discovery.loaded.is_set() else "the nodes are not listed yet"
 
+    def _found(self, which: str, names: set[Name]) -> None:
+        self._hearing.found(which, names, self._clock.seconds())
+
     def _heard(self, which: str, event: str, body: Object) -> None:
         """The bell rang: remember what it brought, and queue the requests it concerns."""
         shelf = self._cache.requests if which == "request" else self._cache.graphs
         name = name_of(body)
+        self._hearing.heard(which, name)
+        metrics.WATCH_LAST.labels(which).set_to_current_time()
         concerned = frozenset({name}) if which == "request" else self._cache.requests_of(name, body)
         news = shelf.drop(name, version_of(body)) if event == "DELETED" else shelf.put(body)
         for key in concerned if news else ():
+            self._queue.add(key)
+
+    def _all_again(self) -> None:
+        """Whose requests they are may have changed."""
+        for key in self._cache.requests:
             self._queue.add(key)
 
     def _nodes_changed(self, other: bool) -> None:  # noqa: FBT001 - called back with what changed
@@ -189,7 +229,9 @@ async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:
         ("patch", kinds.request, "status"),
         *((verb, kinds.graph, "") for verb in ("get", "list", "watch", "create", "patch", "delete")),
         *((verb, CONFIG_MAPS, "") for verb in ("get", "create", "patch")),
+        *(("get", kind, "") for kind in (CLAIMS, NAMESPACES)),
         *((verb, EVENTS, "") for verb in ("create", "patch")),
+        *((("get", JOBS, ""),) if scope.mode != "owner" else ()),
     ]
     for verb, kind, subresource in needed:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from dgdr_operator.controller.logs import LogFormat
+from dgdr_operator.controller.modes import Mode
 from dgdr_operator.controller.pace import WRITES_PER_SECOND
 
 
@@ -13,7 +14,8 @@ from dgdr_operator.controller.pace import WRITES_PER_SECOND
 class Options:
     """The command line. namespace: None for all; slots: estimator processes; metrics_port: None for the probes' own.
 
-    lease: namespace and name of the Lease that replicas share, None for a replica that is alone; writes: per second.
+    lease: namespace and name of the Lease that replicas share, None for a replica that is alone; writes: per second;
+    mode: whose requests they are.
     """
 
     namespace: str | None
@@ -25,6 +27,7 @@ class Options:
     metrics_port: int | None = None
     lease: tuple[str, str] | None = None
     writes: float = WRITES_PER_SECOND
+    mode: Mode = "auto"
 
 
 def read(arguments: Sequence[str] | None = None) -> Options:
@@ -43,6 +46,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument(
         "--writes-per-second", type=_positive, default=WRITES_PER_SECOND, help="at most so many (default %(default)g)"
     )
+    parser.add_argument("--mode", default="auto", choices=get_args(Mode), help="whose requests they are (%(default)s)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--log-format", default="json", choices=get_args(LogFormat), help="default %(default)s")
     given = parser.parse_args(arguments)
@@ -56,6 +60,7 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         metrics_port=given.metrics_port,
         lease=given.lease,
         writes=given.writes_per_second,
+        mode=given.mode,
     )
 
 

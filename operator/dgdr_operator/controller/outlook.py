@@ -14,7 +14,8 @@ from dgdr_operator.controller.safety import Gap
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.controller.world import Object, Trouble, World
 from dgdr_operator.inventory import Inventory
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import ROLLBACK, Planned
+from dgdr_operator.status import Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Outlook:
 
     async def at(self, request: Object, trouble: Trouble | None) -> tuple[World, Answer]:
         """The world around *request*, and the answer to it."""
-        pin = review.said(request, review.ROLLBACK)
+        pin = review.said(request, ROLLBACK)
         held, pending = None, None
         if pin:
             answer, held = await self._pinned(request, pin)
@@ -70,7 +71,8 @@ class Outlook:
         lacking = await self._sources.hands.lacking(settled.graph, graph) if graph and settled else ()
         room = self._room(request)
         world = World(request=request, graph=graph, trouble=trouble, lacking=lacking, old=old, held=held, room=room)
-        if graph is None and isinstance(answer, Planned) and self._sources.gaps:
+        begun = (request.get("status") or {}).get("phase") != Phase.DEPLOYED
+        if isinstance(answer, Planned) and self._sources.gaps and (graph is None or begun):
             namespace = str(request["metadata"]["namespace"])
             world = replace(world, gaps=await self._sources.gaps(answer.graph, namespace))
         if pending and graph:
@@ -99,7 +101,7 @@ class Outlook:
         if found:
             return found, None
         there = ", ".join(str(one.get("plan")) for one in record.history(live)) or "none"
-        message = f"{review.ROLLBACK} names the plan {pin}, and the history has {there}"
+        message = f"{ROLLBACK} names the plan {pin}, and the history has {there}"
         return known or Working(seconds=0.0), ("PlanUnknown", message)
 
     def _answer(self, request: Object) -> tuple[Answer, Planned | None]:

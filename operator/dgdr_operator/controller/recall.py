@@ -14,6 +14,9 @@ from dgdr_operator.request import OWN
 from dgdr_operator.settings import Settings
 from dgdr_operator.status import Type
 
+INPUTS_HASH = f"{OWN}/inputs-hash"
+"""Annotation of the graph: equal hashes, equal plans. It makes every other plan a change that apply carries out whole,
+fields that the new plan no longer has included."""
 REQUEST_HASH = f"{OWN}/request-hash"
 COMPANIONS = f"{OWN}/companions"
 """Annotation of a graph: the objects that its pods mount, as JSON. The recorded plan is complete with it."""

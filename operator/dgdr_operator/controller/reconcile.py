@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from dgdr_operator.controller import decide, errors, metrics
+from dgdr_operator.controller import decide, errors, logs, metrics
 from dgdr_operator.controller.acting import Actor
+from dgdr_operator.controller.beside import Beside
 from dgdr_operator.controller.cache import Cache
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation
+from dgdr_operator.controller.modes import Role
 from dgdr_operator.controller.outlook import Outlook
 from dgdr_operator.controller.workqueue import Key, Workqueue
-from dgdr_operator.controller.world import ApplyGraph, ApplyStatus, DeleteGraph
+from dgdr_operator.controller.world import ApplyGraph, ApplyStatus, DeleteGraph, Object
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,8 @@ class Tools:
     estimation: Estimation
     outlook: Outlook
     actor: Actor
+    beside: Beside
+    role: Callable[[Object], Role]
     queue: Workqueue
     clock: Clock
 
@@ -39,6 +45,7 @@ class Reconciler:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._count = 0
         self.began: dict[Key, float] = {}
 
     async def work(self) -> None:
@@ -46,10 +53,18 @@ class Reconciler:
         queue, clock = self._tools.queue, self._tools.clock
         while (key := await queue.take()) is not None:
             self.began[key] = clock.seconds()
-            metrics.QUEUE_DEPTH.set(len(queue.ledger))
-            with metrics.ACTIVE_WORKERS.track_inprogress():
+            with metrics.ACTIVE_WORKERS.labels(metrics.NAME).track_inprogress(), self._about(key):
                 await self._guarded(key)
-            metrics.RECONCILE_SECONDS.observe(clock.seconds() - self.began.pop(key))
+            took = clock.seconds() - self.began.pop(key)
+            metrics.RECONCILE_SECONDS.labels(metrics.NAME).observe(took)
+            metrics.WORK_SECONDS.labels(metrics.NAME, metrics.NAME).observe(took)
+
+    def _about(self, key: Key) -> AbstractContextManager[None]:
+        """Whatever is logged in this reconcile says about which request, and which reconcile it was."""
+        self._count += 1
+        metadata = (self._tools.cache.requests.get(key) or {}).get("metadata") or {}
+        known = {"uid": metadata.get("uid"), "generation": metadata.get("generation")}
+        return logs.about(key="/".join(key), reconcile=self._count, **known)
 
     async def _guarded(self, key: Key) -> None:
         """One reconcile, whatever happens in it; nothing is swallowed, and everything is tried again."""
@@ -61,10 +76,10 @@ class Reconciler:
         except errors.ClusterError as error:
             self._retry(key, error, cap=LASTING_CAP)
         except Exception as error:
-            log.exception("a fault in the controller", extra={"key": "/".join(key)})
+            log.exception("a fault in the controller")
             self._retry(key, error, cap=LASTING_CAP)
         else:
-            metrics.RECONCILES.labels("success").inc()
+            metrics.RECONCILES.labels(metrics.NAME, "success").inc()
             self._tools.queue.done(key)
             if again:
                 self._tools.queue.add(key)
@@ -72,17 +87,22 @@ class Reconciler:
     def _retry(self, key: Key, error: Exception, *, cap: float) -> None:
         least = error.retry_after if isinstance(error, errors.Busy) else 0.0
         delay = self._tools.queue.failed(key, cap=cap, least=least)
-        metrics.RECONCILES.labels("error").inc()
-        metrics.QUEUE_RETRIES.inc()
-        log.warning("again in %.1f s: %s", delay, error or "too slow", extra={"key": "/".join(key)})
+        metrics.RECONCILES.labels(metrics.NAME, "error").inc()
+        metrics.RECONCILE_ERRORS.labels(metrics.NAME).inc()
+        metrics.QUEUE_RETRIES.labels(metrics.NAME, metrics.NAME).inc()
+        log.warning("again in %.1f s: %s", delay, error or "too slow")
 
     async def _reconcile(self, key: Key) -> bool:
         """Read, decide, act. Says whether something was written, which may have opened the way to the next step."""
         tools = self._tools
         request = tools.cache.requests.get(key)
         if request is None or request["metadata"].get("deletionTimestamp"):
-            for part in (tools.estimation, tools.outlook, tools.actor):
+            for part in (tools.estimation, tools.outlook, tools.actor, tools.beside):
                 part.forget(key)
+            return False
+        role = tools.role(request)
+        if role.kind != "owner":
+            await tools.beside.act(request, role)
             return False
         world, answer = await tools.outlook.at(request, tools.actor.trouble(key))
         wanted = decide.actions(world, answer, now=tools.clock.timestamp())

@@ -23,13 +23,17 @@ from dgdr_operator.controller.pace import Bucket
 from dgdr_operator.controller.probes import Checks
 from dgdr_operator.errors import InvalidSetting
 from dgdr_operator.request import ApiVersion
-from dgdr_operator.settings import Settings
+from dgdr_operator.settings import Settings, SeveralNodes
 
 log = logging.getLogger(__name__)
 
 BEAT = 1.0
+MEASURE = 5.0
+"""Seconds between two looks at what is only counted by looking."""
 BEAT_LIMIT = 10.0
 """Seconds without a heartbeat after which the process counts as stuck."""
+LAUNCHERS = frozenset({"grove.io", "leaderworkerset.x-k8s.io"})
+"""API groups of what starts workers of several nodes."""
 KINDS_PERIOD, KINDS_IMPATIENCE = 30.0, 2.0
 """Seconds between two looks at the served kinds, while they are there and while they are missing."""
 
@@ -116,19 +120,24 @@ class Controller:
 
     def _scope(self, kinds: Kinds) -> Scope:
         graph_version: ApiVersion = "v1beta1" if kinds.graph.version == "v1beta1" else "v1alpha1"
-        configured = replace(self._settings, graph_versions=(graph_version,))
-        return Scope(kinds=kinds, namespace=self._options.namespace, slots=self._options.slots, settings=configured)
+        configured = replace(self._settings, graph_versions=(graph_version,), several_nodes=self._span(kinds))
+        chosen = self._options
+        return Scope(kinds=kinds, namespace=chosen.namespace, slots=chosen.slots, settings=configured, mode=chosen.mode)
+
+    def _span(self, kinds: Kinds) -> SeveralNodes:
+        """Workers span nodes where something starts them, unless the settings say otherwise."""
+        told = self._settings.several_nodes
+        return "refuse" if told == "auto" and kinds.launcher is False else told
 
     async def _kinds(self, cluster: Cluster) -> Kinds | None:
         """What the cluster serves, as soon as it serves both kinds; None if we are told to stop before."""
         said = ""
         while not self._stop.is_set():
             try:
-                served = await cluster.served()
+                kinds = await looked(cluster)
             except errors.ClusterError as error:
                 said = _once(said, f"the API server does not answer yet: {error}")
             else:
-                kinds = _chosen(served)
                 if kinds:
                     return kinds
                 said = _once(said, f"waiting for the kinds {REQUEST_PLURAL} (v1beta1) and {GRAPH_PLURAL} of nvidia.com")
@@ -140,19 +149,21 @@ class Controller:
         while True:
             await asyncio.sleep(KINDS_PERIOD)
             try:
-                if _chosen(await cluster.served()) != kinds:
+                if await looked(cluster) != kinds:
                     return
             except errors.ClusterError as error:
                 log.debug("discovery: %s", error)
 
     async def _heartbeat(self) -> None:
+        measured = 0.0
         while True:
             await asyncio.sleep(BEAT)
             now = self._clock.seconds()
             metrics.LOOP_LAG.set(max(0.0, now - self._beat - BEAT))
             self._beat = now
-            if self._life:
-                self._life.measure()
+            if self._life and now >= measured + MEASURE:
+                measured = now
+                self._life.measure(now)
 
     def _wrong(self) -> str | None:
         now = self._clock.seconds()
@@ -171,9 +182,14 @@ class Controller:
         return None if self._was_ready else self._unready()
 
 
-def _chosen(served: dict[str, tuple[str, ...]]) -> Kinds | None:
+async def looked(cluster: Cluster) -> Kinds | None:
+    """What the cluster serves now; None while a kind is missing."""
+    served = await cluster.served()
     request, graph = preferred(served, REQUEST_PLURAL), preferred(served, GRAPH_PLURAL)
-    return Kinds(request=request, graph=graph) if request and graph and request.version == "v1beta1" else None
+    if not (request and graph and request.version == "v1beta1"):
+        return None
+    groups = await cluster.groups()
+    return Kinds(request=request, graph=graph, launcher=None if groups is None else bool(groups & LAUNCHERS))
 
 
 def _once(said: str, sentence: str) -> str:

@@ -10,6 +10,8 @@ from dgdr_operator.status import Condition, Type
 
 GATED = f"{OWN}/gated"
 """Annotation of a graph whose model is only given to token holders."""
+NODE_GPUS = f"{OWN}/node-gpus"
+"""Annotation of a graph: GPUs of one node that it was planned for."""
 LEVEL = "pod-security.kubernetes.io/enforce"
 """Label by which a namespace refuses pods that ask for more."""
 SHARED = frozenset({"ReadWriteMany", "ReadOnlyMany"})
@@ -67,13 +69,14 @@ def needs(graph: Object) -> Needs:
     """What *graph*, of either version, needs."""
     spec, found = graph.get("spec") or {}, views.of(graph)
     components = list(_components(spec))
+    annotations = graph["metadata"].get("annotations") or {}
     token, optional = _token(components)
     return Needs(
         claim=_claim(spec, components),
-        spread=any(view.nodes > 1 for view in found) or _apart(components),
+        spread=any(view.nodes > 1 for view in found) or _apart(components) or _overflows(found, annotations),
         token=token,
         optional=optional,
-        gated=(graph["metadata"].get("annotations") or {}).get(GATED) == "true",
+        gated=annotations.get(GATED) == "true",
         pulls=tuple(sorted({name for one in components for name in _pulls(one)})),
         beyond=next(filter(None, map(_beyond, components)), ""),
     )
@@ -158,6 +161,12 @@ def _token(components: list[Object]) -> tuple[str, bool]:
 
 def _pulls(one: Object) -> Iterator[str]:
     yield from (str(secret["name"]) for secret in one["pod"].get("imagePullSecrets") or () if secret.get("name"))
+
+
+def _overflows(found: list[views.View], annotations: Mapping[str, str]) -> bool:
+    """Whether one node has too few GPUs for all pods."""
+    gpus = annotations.get(NODE_GPUS, "")
+    return gpus.isdecimal() and sum(view.gpus for view in found) > int(gpus)
 
 
 def _apart(components: list[Object]) -> bool:

@@ -9,16 +9,16 @@ from typing import Any
 
 from dgdr_operator import inventory, journey, refusal, spec
 from dgdr_operator.controller.answers import Refused
-from dgdr_operator.controller.recall import accompanied, annotated
+from dgdr_operator.controller.recall import INPUTS_HASH, accompanied, annotated
 from dgdr_operator.controller.record import packed
-from dgdr_operator.controller.safety import GATED
+from dgdr_operator.controller.safety import GATED, NODE_GPUS
 from dgdr_operator.errors import InvalidSpec, JourneyError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.journey import Solution
 from dgdr_operator.planned import THROUGHPUT, Planned
 from dgdr_operator.report import dossier, figures
 from dgdr_operator.report.asked import Asked
-from dgdr_operator.request import OWN, DeploymentRequest
+from dgdr_operator.request import DeploymentRequest
 from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue
@@ -26,11 +26,6 @@ from estimator.errors import EstimatorError, InvalidWorkload, NoFeasibleCandidat
 from estimator.estimates import Estimate, Infeasible
 from perf_db.catalog import Catalog
 from perf_db.errors import PerfDatabaseError
-
-INPUTS_HASH = f"{OWN}/inputs-hash"
-"""Annotation of the graph: equal hashes, equal plans. It makes every other plan a change that apply carries out whole,
-fields that the new plan no longer has included."""
-
 
 SOLUTIONS_KEPT = 64
 """Searches remembered by a process, refusals included, at some hundred kilobytes each."""
@@ -123,6 +118,7 @@ def _named(found: Found, request: DeploymentRequest, nodes: Inventory | None, se
     graph = accompanied(annotated(shown, INPUTS_HASH, made.input_hash), made.objects[:-1])
     throughput = choice.tokens_per_second_per_gpu if made.shortfall.priced else 0.0
     promised = annotated(graph, THROUGHPUT, f"{throughput:.4g}")
+    promised = annotated(promised, NODE_GPUS, str(found.solution.site.place.node_gpus))
     promised = annotated(promised, GATED, "true") if catalogue.is_gated(made.request.model) else promised
     return Planned(graph=promised, summary=summary(choice, made.request), fabric=fabric, report=found.report)
 

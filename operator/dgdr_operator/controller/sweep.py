@@ -18,12 +18,16 @@ PERIOD = 600.0
 RETRY = 2.0
 PAGED_TRIES = 3
 
+Missed = Callable[[str, set[Name]], None]
+"""Called with "request" or "graph" and the objects that changed before a watch told."""
+
 
 class Sweep:
     """Compares the cache with the lists, and rings every request."""
 
-    def __init__(self, cluster: Cluster, cache: Cache, kinds: Kinds, namespace: str | None) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, kinds: Kinds, namespace: str | None, missed: Missed) -> None:
         self.swept = asyncio.Event()
+        self._missed = missed
         self._cluster = cluster
         self._cache = cache
         self._kinds = kinds
@@ -56,6 +60,8 @@ class Sweep:
         requests = await self._compare(self._kinds.request, self._cache.requests)
         if self.swept.is_set():
             metrics.GHOSTS.inc(len(graphs) + len(requests))
+            self._missed("graph", {name for name in graphs if self._cache.graphs.get(name)})
+            self._missed("request", {name for name in requests if self._cache.requests.get(name)})
         self.swept.set()
         for key in {*self._cache.requests, *requests}:
             ring(key)

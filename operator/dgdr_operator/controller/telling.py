@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dgdr_operator import status
-from dgdr_operator.controller import differ, news, review
+from dgdr_operator.controller import differ, news
 from dgdr_operator.controller.world import Action, Announce, ApplyRecord, ApplyStatus, Object, World
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import APPROVE, Planned
 from dgdr_operator.status import Condition, Type, Verdict
 
 
@@ -42,7 +42,7 @@ def held(world: World, reason: str, message: str, now: str) -> Iterator[Action]:
 def waiting(plan: Planned, live: Object, why: str) -> Condition:
     """*plan* is not applied to the graph *live*: what it would change, and how to approve it."""
     found = differ.sentence(differ.changes(live, plan.graph))
-    return status.unsynced("ReplanPending", f"{why}: {found}; approve it with {review.APPROVE}={plan.hash}")
+    return status.unsynced("ReplanPending", f"{why}: {found}; approve it with {APPROVE}={plan.hash}")
 
 
 def _news(world: World, plan: Planned) -> bool:

@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dgdr_operator.controller import metrics
+
 Key = tuple[str, str]
 """Namespace and name of a request."""
 
@@ -27,6 +29,7 @@ class Ledger:
     waiting: list[tuple[float, Key]] = field(default_factory=list)
     in_hand: dict[Key, float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
+    held: dict[Key, float] = field(default_factory=dict)
     _again: set[Key] = field(default_factory=set)
 
     def add(self, key: Key, *, retry: bool = False) -> None:
@@ -50,13 +53,14 @@ class Ledger:
         """The next key, now in the caller's hands, or None."""
         while self.waiting and self.waiting[0][0] <= now:
             self.add(heapq.heappop(self.waiting)[1], retry=True)
-        line = self.ready or self.late
-        if not line:
-            return None
-        key = next(iter(line))
-        del line[key]
-        self.in_hand[key] = now
-        return key
+        while line := self.ready or self.late:
+            key = next(iter(line))
+            del line[key]
+            if self.held.get(key, now) <= now:
+                self.held.pop(key, None)
+                self.in_hand[key] = now
+                return key
+        return None
 
     def done(self, key: Key) -> None:
         """Puts *key* down; its failures are forgotten."""
@@ -64,11 +68,16 @@ class Ledger:
         self._put_down(key)
 
     def failed(self, key: Key, now: float, *, cap: float, least: float = 0.0, jitter: float = 0.0) -> float:
-        """Puts *key* down to come back after a delay, which is returned; *jitter* is a share of it, -1 to 1."""
+        """Puts *key* down to come back after a delay, which is returned; *jitter* is a share of it, -1 to 1.
+
+        Nothing brings it back before *least* is over: that is what the server asked for, whatever else happens.
+        """
         tries = self.failures.get(key, 0)
         self.failures[key] = tries + 1
         delay = max(least, min(cap, FIRST_DELAY * 2.0 ** min(tries, 32)) * (1 + jitter))
         self._put_down(key)
+        if least:
+            self.held[key] = now + delay
         self.add_at(key, now + delay)
         return delay
 
@@ -94,9 +103,12 @@ class Workqueue:
         self._seconds = seconds
         self._changed = asyncio.Event()
         self._closed = False
+        self._since: dict[Key, float] = {}
 
     def add(self, key: Key) -> None:
         """Queues *key* now."""
+        metrics.QUEUE_ADDS.labels(metrics.NAME, metrics.NAME).inc()
+        self._since.setdefault(key, self._seconds())
         self.ledger.add(key)
         self._changed.set()
 
@@ -116,6 +128,8 @@ class Workqueue:
             now = self._seconds()
             key = self.ledger.take(now)
             if key is not None:
+                waited = now - self._since.pop(key, now)
+                metrics.QUEUE_SECONDS.labels(metrics.NAME, metrics.NAME).observe(waited)
                 return key
             self._changed.clear()
             due = self.ledger.next_time()

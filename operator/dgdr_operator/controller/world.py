@@ -82,7 +82,7 @@ class World:
 
     old: the graph that *graph* takes over from, while it stands; pending: the plan that would be made today, where it
     differs from the recorded one; room: free GPUs that a second graph could use, None where nobody knows;
-    held: why nothing is done, as a reason and a message; gaps: what a graph that is not there yet would miss.
+    held: why nothing is done, as a reason and a message; gaps: what a graph misses that does not serve yet.
     """
 
     request: Object

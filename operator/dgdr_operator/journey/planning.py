@@ -108,6 +108,7 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
     choice = answer.outcome.choice
     if answer.shortfall == Shortfall():
         notes = (*notes, *filter(None, [pinned.note(question, choice, answer.transport.bandwidth)]))
+    notes = (*notes, *pinned.nodes_note(question))
     site = Site(
         request=request,
         settings=settings,
@@ -150,6 +151,7 @@ def _settled(question: Question, found: fabric.Fabric) -> _Answer:
     try:
         return _answer(question, found)
     except NoFeasibleCandidate as refusal:
+        pinned.check_nodes(question, refusal.report)
         for softer in leeway.softened(question, refusal.report):
             with suppress(NoFeasibleCandidate):
                 return replace(_answer(softer, found), shortfall=Shortfall(missed=refusal.report))

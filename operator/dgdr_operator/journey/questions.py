@@ -87,6 +87,7 @@ def question(
             objective=request.policy.objective,
             pins=request.policy.pins,
             balanced=request.policy.balanced,
+            widest=system.node.gpus if settings.several_nodes == "refuse" else None,
         )
         for name in _engines(request, system, catalog, settings)
     )

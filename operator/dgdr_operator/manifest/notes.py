@@ -17,6 +17,9 @@ def of(estimate: Estimate, site: Site) -> Iterator[str]:
         yield "the workers are mocked and use no GPU: the predicted figures are those of the planned deployment"
     elif knobs.kv_router:
         yield "requests are routed by prefix: the estimate assumes that no prefix is found, so it can only be exceeded"
+    widest = max(worker.parallel.gpus for worker in estimate.workers)
+    if site.settings.several_nodes == "auto" and widest > site.place.node_gpus and not knobs.mocker:
+        yield "workers span nodes: the cluster needs Grove or LeaderWorkerSet to start them"
     if any(copies(worker, estimate.backend, site) for worker in estimate.workers):
         yield "busy experts have one copy on each GPU (EPLB): they take memory that the estimate gives to the cache"
     if handed := [worker.role for worker in estimate.workers if site.hands_over(worker.role)]:

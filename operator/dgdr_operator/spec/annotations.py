@@ -32,7 +32,6 @@ _CHOICES = {
 """Annotations with a list of values, and the values; the first is what silence means."""
 
 _SUPPORTED = {
-    "mode": ("auto", "owner"),
     "validate": ("false",),
 }
 """Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""

@@ -42,6 +42,11 @@ class Dynamo:
                         self._heard(event["object"])
             time.sleep(0.1)
 
+    def touch(self, graph: Object) -> None:
+        """Looks at one graph again: what it heard while idle it has missed."""
+        if graph:
+            self._heard(graph)
+
     def _heard(self, graph: Object) -> None:
         status = graph.get("status") or {}
         current = status.get("observedGeneration") == graph["metadata"]["generation"]

@@ -12,6 +12,7 @@ from typing import Literal
 import yaml
 
 from e2e import backends, chart, definitions
+from e2e.cluster import HOME
 from e2e.controlplane.build import BuildError
 from tests.fakes import rights
 from tests.fakes.api import Api
@@ -61,7 +62,8 @@ def _fake(aside: Aside) -> Iterator[Ground]:
     api = Api(server.url, ADMIN)
     for definition in own_definitions():
         api.create("customresourcedefinitions", definition)
-    api.create("namespaces", {"metadata": {"name": "default"}})
+    for name in ("default", HOME):
+        api.create("namespaces", {"metadata": {"name": name}})
     try:
         yield Ground(which="fake", api=api, token=OPERATOR, aside=aside)
     finally:
@@ -80,8 +82,9 @@ def _chart_grants() -> tuple[rights.Grant, ...] | None:
 def _real(aside: Aside, folder: Path) -> Iterator[Ground]:
     origin = definitions.Origin(whose="own")
     with backends.choose(folder) as cluster, definitions.installed(cluster, origin):
+        operator = cluster.identity("operator")
         cluster.apply(*chart.rights("operator"))
         config = yaml.safe_load(cluster.kubectl("config", "view", "--minify", "--raw", "--flatten"))
         authority = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
         api = Api(cluster.url, config["users"][0]["user"]["token"], authority)
-        yield Ground(which="real", api=api, token=cluster.identity("operator").token, aside=aside)
+        yield Ground(which="real", api=api, token=operator.token, aside=aside)

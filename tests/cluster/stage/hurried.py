@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
         module = import_module(f"dgdr_operator.controller.{room}")
         if not isinstance(getattr(module, constant), int | float):
             raise SystemExit(f"{name} is no number")
-        setattr(module, constant, float(value))
+        before = getattr(module, constant)
+        setattr(module, constant, type(before)(float(value)))
     return run.main(arguments[split + 1 :])
 
 

@@ -1,0 +1,45 @@
+"""P3: nothing changes, and nothing is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.stage.stage import Stage
+
+SWEEPS = 3
+"""Sweeps and rounds through the nodes, a second each here: half an hour of production."""
+
+
+def test_p03_at_rest_nothing_is_written(stage: Stage) -> None:
+    stage.ask("served")
+    stage.ask("shown", autoApply=False)
+    stage.ask("refused", sla={"ttft": 1, "itl": 1})
+    stage.settled("served")
+    stage.until("Ready", "shown")
+    stage.until("Failed", "refused")
+
+    assert stage.quiet(SWEEPS * 1.2) == []
+
+
+def test_p03_a_restart_of_a_settled_world_writes_nothing(stage: Stage) -> None:
+    stage.ask()
+    stage.settled()
+    assert stage.quiet() == []
+    before = len(stage.writes())
+
+    stage.replica.stop()
+    stage.replica.start()
+
+    assert stage.quiet() == []
+    assert len(stage.writes()) == before
+
+
+@pytest.mark.parametrize("mode", ["ignore", "plugin"])
+def test_p03_a_request_that_is_not_ours_to_serve_gets_neither_status_nor_graph(stage: Stage, mode: str) -> None:
+    stage.ask("theirs", annotations={"dgdr-operator.io/mode": mode})
+    stage.ask("ours")
+    stage.settled("ours")
+
+    assert stage.quiet() == []
+    assert stage.status("theirs") == {}
+    assert [graph["metadata"]["name"] for graph in stage.graphs()] == ["ours-dgd"]
