@@ -50,7 +50,7 @@ class Odds:
         rest = self.experience.kept(trust.without(self.targets, knob), self.told)
         level = self.targets.confidence + 1 - rest
         metric = "request" if knob == "e2eLatency" else knob
-        factor = self.experience.factor(metric, np.minimum(level, 1), self.told.doubtful)
+        factor = self.experience.factor(metric, np.minimum(level, 1), self.told)
         return np.where(level <= 1, predicted * factor, np.inf)
 
 
@@ -91,6 +91,7 @@ class Field:
         return estimate if self.odds is None else replace(estimate, trust=self.odds.of(estimate, index))
 
 
+_BOTH = ("itl", "ttft")
 _COLUMNS = ("ttft", "itl", "request", "tokens_per_second", "gpus", "concurrency")
 
 
@@ -124,8 +125,9 @@ def survey(problem: Problem, groups: Sequence[Rows], experience: Experience | No
 
 
 def _odds(problem: Problem, groups: Sequence[Rows], columns: Mapping[str, Array], experience: Experience) -> Odds:
-    doubtful = np.repeat([rows.doubtful for rows in groups], [len(rows.ttft) for rows in groups])
-    told = Latencies(itl=columns["itl"], ttft=columns["ttft"], doubtful=doubtful, osl=problem.workload.osl)
+    sizes = [len(rows.ttft) for rows in groups]
+    wider = {name: np.repeat([experience.wider(name, rows.evidence) for rows in groups], sizes) for name in _BOTH}
+    told = Latencies(itl=columns["itl"], ttft=columns["ttft"], wider=wider, osl=problem.workload.osl)
     kept = experience.kept(problem.targets, told) if problem.targets.confidence else None
     return Odds(experience=experience, targets=problem.targets, told=told, kept=kept)
 

@@ -11,7 +11,7 @@ import numpy as np
 from estimator import aggregated, disaggregated, memory
 from estimator.candidates import LOADS
 from estimator.disaggregated import DecodeWorker, Pools, PrefillWorker
-from estimator.estimates import Estimate, Latency, Load, Mode, OpTime, Role, Worker
+from estimator.estimates import EVIDENCE, Estimate, Evidence, Latency, Load, Mode, OpTime, Role, Worker
 from estimator.ops import Array, Counts, Mask
 from estimator.problem import Problem
 from estimator.step import Step
@@ -23,7 +23,7 @@ class Rows:
 
     label: what ranked deployments differ in, so that a list holds each kind once;
     starts: a worker starts at all; admits: it admits every planned request; itl is 0 where osl is 1;
-    doubtful: too much of the step time rests on nothing measured.
+    evidence: what the step time rests on.
     """
 
     mode: Mode
@@ -36,7 +36,7 @@ class Rows:
     concurrency: Array
     starts: Mask
     admits: Mask
-    doubtful: bool
+    evidence: Evidence
     build: Callable[[int], Estimate]
 
 
@@ -65,7 +65,7 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
         concurrency=concurrency,
         starts=columns.starts[rows],
         admits=columns.admits[rows],
-        doubtful=step.doubtful,
+        evidence=step.evidence,
         build=build,
     )
 
@@ -161,7 +161,7 @@ def _pool_rows(problem: Problem, pools: Pools) -> Rows:
         concurrency=(pools.rate * request)[keep],
         starts=np.full(len(keep), fill_value=True),
         admits=pools.decode.admits[pools.row[keep]],
-        doubtful=pools.prefill.step.doubtful or pools.decode.step.doubtful,
+        evidence=max((pools.prefill.step.evidence, pools.decode.step.evidence), key=EVIDENCE.index),
         build=build,
     )
 

@@ -14,6 +14,11 @@ DOUBTFUL = frozenset({"transferred", "formula"})
 """Classes of evidence behind which no measurement of this very operation stands."""
 DOUBTFUL_SHARE = 0.20
 """A plan that rests on more than this share of doubtful time is marked wherever it is shown."""
+Evidence = Literal["measured", "transferred", "formula"]
+"""What an estimate rests on: measurements of its operations, or to more than DOUBTFUL_SHARE not; the weaker class names
+it."""
+EVIDENCE: tuple[Evidence, ...] = ("measured", "transferred", "formula")
+"""All of them, the best one first."""
 Role = Literal["aggregated", "prefill", "decode"]
 
 
@@ -144,6 +149,11 @@ class Estimate:
         """Whether that is too much for the plan to be shown without a mark."""
         return self.doubt > DOUBTFUL_SHARE
 
+    @property
+    def evidence(self) -> Evidence:
+        """What the plan rests on."""
+        return evidence(self.provenance)
+
     def worker(self, role: Role) -> Worker:
         """The worker of that role; KeyError if there is none."""
         for worker in self.workers:
@@ -166,6 +176,13 @@ class Estimate:
             return f"agg {self.workers[0].parallel} x{self.replicas}"
         parts = "+".join(f"{worker.count}{worker.role[0]}:{worker.parallel}" for worker in self.workers)
         return f"disagg {parts} x{self.replicas}"
+
+
+def evidence(shares: Mapping[str, float]) -> Evidence:
+    """What an estimate with these *shares* of step time per class of evidence rests on."""
+    if shares.get("formula", 0.0) > DOUBTFUL_SHARE:
+        return "formula"
+    return "transferred" if sum(shares.get(name, 0.0) for name in DOUBTFUL) > DOUBTFUL_SHARE else "measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     kv_dtype: str | None = None,
     max_num_tokens: int | None = None,
     benchmark: Benchmark | None = None,
+    database_mode: DatabaseMode = "hybrid",
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
@@ -115,7 +116,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
         raise InvalidWorkload("concurrency", None, "given for a prediction")
     problem = Problem(
         model=model, system=system, backend=backend, gpus=parallel.gpus, workload=workload, targets=Targets(),
-        backend_version=backend_version,
+        backend_version=backend_version, database_mode=database_mode,
     )  # fmt: skip
     problem, prices, _ = _prepared(problem, catalog)
     engine = prices.engine

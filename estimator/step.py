@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from estimator.curves import Line, Part, total
-from estimator.estimates import DOUBTFUL, DOUBTFUL_SHARE, OpTime
+from estimator.estimates import DOUBTFUL, Evidence, OpTime, evidence
 from estimator.layers.model import operations
 from estimator.layers.parts import Phase
 from estimator.ops import Array, MemoryOp, Placed
@@ -84,13 +84,16 @@ class Step:
         return tuple(row for row in rows if row.seconds > 0)
 
     @cached_property
-    def doubtful(self) -> bool:
-        """Whether too much of a request's time rests on nothing measured: its prompt alone, then a usual batch."""
-        workload = self._workload
+    def evidence(self) -> Evidence:
+        """What a request's time rests on: its prompt alone, then a usual batch."""
+        workload, shares = self._workload, dict.fromkeys(DOUBTFUL, 0.0)
         weighed = [(part, 1.0) for part in self.breakdown("prefill", float(workload.new_tokens), 0.0)]
         weighed += [(part, workload.iterations) for part in self.breakdown("decode", 0.0, _USUAL_BATCH)]
-        doubt = sum(part.seconds * weight for part, weight in weighed if part.provenance in DOUBTFUL)
-        return doubt > DOUBTFUL_SHARE * sum(part.seconds * weight for part, weight in weighed)
+        total_seconds = sum(part.seconds * weight for part, weight in weighed)
+        for part, weight in weighed:
+            if part.provenance in shares:
+                shares[part.provenance] += part.seconds * weight / total_seconds
+        return evidence(shares)
 
     def _sum(self, phase: Phase, role: str, beside: str = "") -> Line:
         return total(part.line for part in self._parts[phase] if (part.role, part.beside) == (role, beside))

@@ -5,6 +5,7 @@ token of one run fell from their predictions, together. Promises are kept with t
 them, so nothing is assumed about their distributions or about how they go together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,25 +19,27 @@ from perf_db.accuracy import Accuracy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """Predicted seconds of deployments, arrays of shape (n,); osl: output tokens of a request."""
+    """Predicted seconds of deployments, arrays of shape (n,).
+
+    wider: metric (itl, ttft) -> by what powers measurements scatter more than where all is measured; osl: output tokens
+    of a request.
+    """
 
     itl: Array
     ttft: Array
-    doubtful: Mask
+    wider: Mapping[str, Array]
     osl: int
 
     def row(self, index: int) -> "Latencies":
         """One deployment alone."""
         one = slice(index, index + 1)
-        return Latencies(itl=self.itl[one], ttft=self.ttft[one], doubtful=self.doubtful[one], osl=self.osl)
+        wider = {name: values[one] for name, values in self.wider.items()}
+        return Latencies(itl=self.itl[one], ttft=self.ttft[one], wider=wider, osl=self.osl)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experience:
-    """Natural logarithms of measured over predicted: one pair per run, arrays of shape (runs,).
-
-    wider_itl, wider_ttft: by how much the logarithms grow where a prediction is doubtful.
-    """
+    """Natural logarithms of measured over predicted: one pair per run, arrays of shape (runs,)."""
 
     accuracy: Accuracy
     backend: str
@@ -47,23 +50,27 @@ class Experience:
         """Probability that all *targets* are kept, shape (n,); 1 where there are none."""
         if targets.e2e is not None:
             return self._counted(targets, told)
-        first = np.searchsorted(self._sorted[0], self._room(targets.itl, told.itl, "itl", told.doubtful), "right")
-        second = np.searchsorted(self._sorted[1], self._room(targets.ttft, told.ttft, "ttft", told.doubtful), "right")
+        first = np.searchsorted(self._sorted[0], _room(targets.itl, told.itl, told.wider["itl"]), "right")
+        second = np.searchsorted(self._sorted[1], _room(targets.ttft, told.ttft, told.wider["ttft"]), "right")
         return self._below[first, second] / len(self.itl)
 
-    def factor(self, metric: str, level: Array, doubtful: Mask) -> Array:
+    def factor(self, metric: str, level: Array, told: Latencies) -> Array:
         """What times the predicted *metric* (itl, ttft) is not exceeded with probability *level*, shape (n,).
 
         For "request" the larger of both factors at half the risk each, which is more than enough.
         """
         if metric == "request":
             half = (1 + level) / 2
-            either: Array = np.maximum(*(self.factor(one, half, doubtful) for one in ("itl", "ttft")))
+            either: Array = np.maximum(*(self.factor(one, half, told) for one in ("itl", "ttft")))
             return either
         values = self._sorted[0 if metric == "itl" else 1]
         rank = np.clip(np.ceil(level * len(values)).astype(int) - 1, 0, len(values) - 1)
-        factor: Array = np.exp(values[rank] * self._wider(metric, doubtful))
+        factor: Array = np.exp(values[rank] * told.wider[metric])
         return factor
+
+    def wider(self, metric: str, evidence: str) -> float:
+        """By what power measurements of *metric* scatter more where a prediction rests on *evidence*."""
+        return self.accuracy.factor(metric, evidence)
 
     def of(self, estimate: Estimate, probability: float) -> Trust:
         """What is known about *estimate*, whose targets are kept with that *probability*."""
@@ -77,28 +84,16 @@ class Experience:
         )
 
     def _ends(self, estimate: Estimate, metric: str, value: float) -> tuple[float, float] | None:
-        band = self.accuracy.band(self.backend, metric, doubtful=estimate.is_doubtful)
+        band = self.accuracy.band(self.backend, metric, estimate.evidence)
         return None if band is None else (value * band.low, value * band.high)
-
-    def _room(self, target: float | None, predicted: Array, metric: str, doubtful: Mask) -> Array:
-        """The largest logarithm at which *target* is still kept, in the scale of sure predictions."""
-        if target is None:
-            return np.full(predicted.shape, np.inf)
-        # Nothing takes no time but what is not there: the time between the tokens of an answer that has one.
-        room = np.where(predicted > 0, np.log(target / np.where(predicted > 0, predicted, target)), np.inf)
-        return room / self._wider(metric, doubtful)
-
-    def _wider(self, metric: str, doubtful: Mask) -> Array:
-        return np.where(doubtful, self.accuracy.doubtful.get(metric, 1.0), 1.0)
 
     def _counted(self, targets: Targets, told: Latencies) -> Array:
         """The same with a promise about whole requests, which hang on both times: run by run, some rows at a time."""
         share = np.empty(told.itl.shape)
         for start in range(0, len(share), _AT_ONCE):
             rows = slice(start, start + _AT_ONCE)
-            wider = [self._wider(metric, told.doubtful[rows])[:, None] for metric in ("itl", "ttft")]
-            itl = told.itl[rows, None] * np.exp(self.itl * wider[0])
-            ttft = told.ttft[rows, None] * np.exp(self.ttft * wider[1])
+            itl = told.itl[rows, None] * np.exp(self.itl * told.wider["itl"][rows, None])
+            ttft = told.ttft[rows, None] * np.exp(self.ttft * told.wider["ttft"][rows, None])
             share[rows] = _keeps(targets, itl, ttft, told.osl).mean(axis=1)
         return share
 
@@ -113,6 +108,14 @@ class Experience:
         ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (self.itl, self.ttft)]
         grid[ranks[0] + 1, ranks[1] + 1] = 1
         return grid.cumsum(axis=0).cumsum(axis=1)
+
+
+def _room(target: float | None, predicted: Array, wider: Array) -> Array:
+    """The largest logarithm at which *target* is still kept, in the scale of predictions that rest on measurements."""
+    room = np.full(predicted.shape, np.inf)
+    if target is not None:
+        np.log(target / predicted, out=room, where=predicted > 0)
+    return room / wider
 
 
 _AT_ONCE = 512

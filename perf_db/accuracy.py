@@ -42,11 +42,11 @@ class Accuracy:
     """A calibration.
 
     source, sha256: the measured runs, in words and as a file; date: when, as told; measurements: data_version of the
-    packs; counts: rows by what became of them; bands: engine -> metric (itl, ttft, throughput) -> Band; doubtful:
-    metric -> how much wider where a prediction rests on too much that is not measured; errors: grouping -> Errors;
-    regret: engine, or "all" -> what choosing by predictions loses, shares of output; joint: engine -> logarithms of
-    measured over predicted, (itl, ttft) of runs spread over all there were, stretched to the ends of the bands;
-    worst: metric -> the runs that contribute most to its mean error.
+    packs; counts: rows by what became of them; bands: engine -> metric (itl, ttft, throughput) -> Band; wider: evidence
+    -> metric -> by what powers bands widen where a prediction rests on more than a little of it; errors: grouping ->
+    Errors; regret: engine, or "all" -> what choosing by predictions loses, shares of output; joint: engine ->
+    logarithms of measured over predicted, (itl, ttft) of runs spread over all there were, stretched to the ends of the
+    bands; worst: metric -> the runs that contribute most to its mean error.
     """
 
     source: str
@@ -56,16 +56,20 @@ class Accuracy:
     method: str
     counts: Mapping[str, int]
     bands: Mapping[str, Mapping[str, Band]]
-    doubtful: Mapping[str, float]
+    wider: Mapping[str, Mapping[str, float]]
     errors: Mapping[str, Errors]
     regret: Mapping[str, Mapping[str, Any]]
     joint: Mapping[str, Sequence[tuple[float, float]]]
     worst: Mapping[str, Sequence[Mapping[str, Any]]]
 
-    def band(self, backend: str, metric: str, *, doubtful: bool) -> Band | None:
+    def band(self, backend: str, metric: str, evidence: str = "measured") -> Band | None:
         """The interval of *metric* on that engine; None where too little was measured to know."""
         found = self.bands.get(backend, {}).get(metric)
-        return found.widened(self.doubtful.get(metric, 1.0)) if found is not None and doubtful else found
+        return None if found is None else found.widened(self.factor(metric, evidence))
+
+    def factor(self, metric: str, evidence: str) -> float:
+        """By what power the intervals of *metric* widen where a prediction rests on *evidence*."""
+        return self.wider.get(evidence, {}).get(metric, 1.0)
 
 
 def read(root: Path) -> Accuracy | None:

@@ -23,7 +23,7 @@ def _pair(configuration: str, itl: tuple[float, float], output: tuple[float, flo
         ttft=None,
         itl=itl,
         throughput=output,
-        doubtful=False,
+        evidence="measured",
         arithmetic=0.0,
     )
 

@@ -31,7 +31,7 @@ def _pair(run: tuple[str, str, float, float, int]) -> Pair:
         ttft=(predicted, measured),
         itl=(predicted, measured),
         throughput=None,
-        doubtful=False,
+        evidence="measured",
         arithmetic=0.0,
     )
 

@@ -34,7 +34,7 @@ def _accuracy(pairs: list[tuple[float, float]], wider: float = 1.0) -> Accuracy:
         method="",
         counts={},
         bands={"vllm": dict.fromkeys(("itl", "ttft", "throughput"), band)},
-        doubtful=dict.fromkeys(("itl", "ttft", "throughput"), wider),
+        wider={"formula": dict.fromkeys(("itl", "ttft", "throughput"), wider)},
         errors={},
         regret={},
         joint={"vllm": pairs},
@@ -48,8 +48,9 @@ def _experience(pairs: list[tuple[float, float]], wider: float = 1.0) -> Experie
     return found
 
 
-def _told(itl: float, ttft: float, *, doubtful: bool = False) -> Latencies:
-    return Latencies(itl=np.array([itl]), ttft=np.array([ttft]), doubtful=np.array([doubtful]), osl=OSL)
+def _told(itl: float, ttft: float, wider: float = 1.0) -> Latencies:
+    factors = dict.fromkeys(("itl", "ttft"), np.array([wider]))
+    return Latencies(itl=np.array([itl]), ttft=np.array([ttft]), wider=factors, osl=OSL)
 
 
 def _within(limit: float | None, value: float) -> bool:
@@ -87,7 +88,7 @@ def test_looser_promises_are_kept_more_often(
 
 @given(pairs=PAIRS, level=st.floats(0.01, 1.0))
 def test_a_factor_is_not_exceeded_as_often_as_it_says(pairs: list[tuple[float, float]], level: float) -> None:
-    factor = _experience(pairs).factor("itl", np.array([level]), np.array([False]))[0]
+    factor = _experience(pairs).factor("itl", np.array([level]), _told(1.0, 1.0))[0]
 
     assert np.mean([np.exp(first) <= factor * (1 + 1e-12) for first, _ in pairs]) >= level - 1e-9
 
@@ -118,7 +119,8 @@ def test_doubtful_predictions_are_believed_less() -> None:
     experience = _experience([(-0.1, -0.1), (0.0, 0.0), (0.1, 0.1), (0.2, 0.2)], wider=3.0)
     targets = Targets(itl=1.25, ttft=1.25)
 
-    sure, doubtful = (experience.kept(targets, _told(1.0, 1.0, doubtful=one))[0] for one in (False, True))
+    factors = [experience.wider("itl", evidence) for evidence in ("measured", "formula")]
+    sure, doubtful = (experience.kept(targets, _told(1.0, 1.0, wider=one))[0] for one in factors)
 
     assert (sure, doubtful) == (1.0, 0.5)
 

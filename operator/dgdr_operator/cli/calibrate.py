@@ -38,9 +38,10 @@ systems and groups that were left out better than the priors. The file is the on
 with a defect and rows that are impossible as labelled are counted and not learned from."""
 _METHOD = (
     "Quantiles of measured over predicted per engine, over all rows; the tails are cut where leaving out each (model, "
-    "system) in turn covers 90 % of rows, and coverage is counted with that choice left out too. Doubtful predictions: "
-    "wider by the ratio of the 90 % quantiles of the logarithms' sizes, at the upper end of what it could be over "
-    "other groups. Odds: pairs of both latencies' ratios, stretched to the ends of the intervals."
+    "system) in turn covers 90 % of rows, and coverage is counted with that choice left out too. Where more than "
+    "a fifth of the step time is transferred or formula: wider by the ratio of the 90 % quantiles of the logarithms' "
+    "sizes, at the upper end of what it could be over other groups; for formulas, with all rows predicted by them. "
+    "Odds: pairs of both latencies' ratios, stretched to the ends of the intervals."
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -128,7 +129,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
         "scored": len(pairs),
         "impossible": len(pairs) - len(kept),
         "hardly possible": len(kept) - len(report.possible(pairs, report.IMPLAUSIBLE)),
-        "doubtful": sum(pair.doubtful for pair in kept),
+        "doubtful": sum(pair.evidence != "measured" for pair in kept),
     }
     return Accuracy(
         source=flags.source,
@@ -138,7 +139,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
         method=_METHOD,
         counts=counts,
         bands=bands,
-        doubtful={metric: _widening(kept, metric) for metric in METRICS},
+        wider=_wider(kept, report.possible(_by_formula(records, catalog))),
         errors={
             "all": report.shares(
                 {"all rows": pairs, "without impossible": kept, "without hardly possible": _sure(kept)}
@@ -156,10 +157,10 @@ def _sure(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _bands(pairs: Sequence[Pair]) -> dict[str, dict[str, Band]]:
-    """Per engine and metric, from predictions that are not doubtful."""
+    """Per engine and metric, from predictions that rest on measurements."""
     found: dict[str, dict[str, Band]] = {}
     for backend in sorted({pair.backend for pair in pairs}):
-        own = [pair for pair in pairs if pair.backend == backend and not pair.doubtful]
+        own = [pair for pair in pairs if pair.backend == backend and pair.evidence == "measured"]
         bands = {metric: _band(own, metric) for metric in METRICS}
         found[backend] = {metric: band for metric, band in bands.items() if band is not None}
     return found
@@ -181,22 +182,37 @@ def _band(pairs: Sequence[Pair], metric: Metric) -> Band | None:
 
 def _joint(pairs: Sequence[Pair], backend: str, bands: Mapping[str, Band]) -> list[tuple[float, float]]:
     """How the two latencies of an engine's runs fell from their predictions, together."""
-    own = [pair for pair in pairs if pair.backend == backend and not pair.doubtful]
+    own = [pair for pair in pairs if pair.backend == backend and pair.evidence == "measured"]
     both = [(pair.itl[1] / pair.itl[0], pair.ttft[1] / pair.ttft[0]) for pair in own if pair.itl and pair.ttft]
     return intervals.joint(np.log(np.array(both)), (bands["itl"], bands["ttft"]))
 
 
-def _widening(pairs: Sequence[Pair], metric: Metric) -> float:
+def _by_formula(records: Records, catalog: Catalog) -> list[Pair]:
+    """The same runs, predicted as if nothing had been measured."""
+    forecaster = forecast.Forecaster(catalog, mode="analytical")
+    return trial.pairs(records, trial.forecasts(records, forecaster), forecaster)
+
+
+def _wider(pairs: Sequence[Pair], by_formula: Sequence[Pair]) -> dict[str, dict[str, float]]:
+    """Evidence -> metric -> how much further measurements fall from predictions that rest on it."""
+    sure = [pair for pair in pairs if pair.evidence == "measured"]
+    worse = {
+        "transferred": [pair for pair in pairs if pair.evidence == "transferred"],
+        "formula": [pair for pair in by_formula if pair.evidence == "formula"],
+    }
+    return {name: {metric: _widening(sure, found, metric) for metric in METRICS} for name, found in worse.items()}
+
+
+def _widening(sure: Sequence[Pair], worse: Sequence[Pair], metric: Metric) -> float:
     """Over all engines, each row's distance counted from the middle of its own engine's sure predictions."""
-    parts: dict[bool, list[Residuals]] = {True: [], False: []}
-    for backend in sorted({pair.backend for pair in pairs}):
-        own = [pair for pair in pairs if pair.backend == backend]
-        sure = report.residuals([pair for pair in own if not pair.doubtful], metric).logs
-        middle = float(np.median(sure)) if len(sure) else 0.0
-        for kind, found in parts.items():
-            rows = report.residuals([pair for pair in own if pair.doubtful == kind], metric)
+    parts: tuple[list[Residuals], list[Residuals]] = ([], [])
+    for backend in sorted({pair.backend for pair in sure}):
+        own = [[pair for pair in group if pair.backend == backend] for group in (worse, sure)]
+        middle = float(np.median(report.residuals(own[1], metric).logs)) if own[1] else 0.0
+        for found, group in zip(parts, own, strict=True):
+            rows = report.residuals(group, metric)
             found.append(replace(rows, logs=rows.logs - middle))
-    return intervals.widening(*(_together(parts[kind]) for kind in (True, False)))
+    return intervals.widening(*map(_together, parts)) if sure else 1.0
 
 
 def _together(parts: Sequence[Residuals]) -> Residuals:

@@ -57,7 +57,7 @@ def ends(estimate: Estimate, catalog: Catalog) -> Ends:
     }
     found = {}
     for metric in METRICS:
-        value, band = values[metric], stored.band(estimate.backend, metric, doubtful=estimate.is_doubtful)
+        value, band = values[metric], stored.band(estimate.backend, metric, estimate.evidence)
         if value is not None and band is not None:
             found[metric] = (value * band.low, value * band.high)
     return found

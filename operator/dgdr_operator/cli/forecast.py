@@ -11,10 +11,11 @@ from dgdr_operator.report.deployed import Deployed
 from estimator import catalogue, deciding, floor, hardware, quantization, search
 from estimator.backends import registry
 from estimator.errors import EstimatorError
+from estimator.estimates import Evidence
 from estimator.hardware import System
 from estimator.model import Model
 from estimator.parallelism import Parallel
-from estimator.problem import Problem
+from estimator.problem import DatabaseMode, Problem
 from estimator.quantization import EXPERTS, GEMM
 from estimator.workload import Benchmark, Targets, Workload
 from perf_db.catalog import Catalog
@@ -28,23 +29,25 @@ class Forecast:
     """What is predicted for a run, seconds, or the reason why nothing is (then both are None).
 
     ttft as the client of that run saw it; itl None for a single output token; throughput: output tokens per second of
-    the whole deployment; doubtful: more than a little of the step time is not measured.
+    the whole deployment; evidence: what most of the step time rests on.
     """
 
     ttft: float | None = None
     itl: float | None = None
     throughput: float | None = None
-    doubtful: bool = False
+    evidence: Evidence = "measured"
     reason: str = ""
 
 
 class Forecaster:
     """Predicts runs; remembers models, systems and equal questions."""
 
-    def __init__(self, catalog: Catalog, length_ratio: float | None = None) -> None:
-        """*length_ratio*: mean length over nominal length, None for what the run's campaign drew."""
+    def __init__(self, catalog: Catalog, length_ratio: float | None = None, *, mode: DatabaseMode = "hybrid") -> None:
+        """*length_ratio*: mean length over nominal length, None for what the run's campaign drew; *mode*: what prices
+        may rest on."""
         self._catalog = catalog
         self._ratio = length_ratio
+        self._mode = mode
         self._answer = lru_cache(maxsize=None)(self._uncached)
         self._published = lru_cache(maxsize=None)(self._stored_as)
         self._model = lru_cache(maxsize=None)(catalogue.load)
@@ -81,10 +84,11 @@ class Forecaster:
             kv_dtype=how.kv_cache,
             max_num_tokens=how.max_num_tokens,
             benchmark=Benchmark(rounds=how.rounds, alike=how.alike),
+            database_mode=self._mode,
         )
         seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, osl, how)
         throughput = run.replicas * estimate.load.tokens_per_second
-        return replace(seen, throughput=throughput, doubtful=estimate.is_doubtful)
+        return replace(seen, throughput=throughput, evidence=estimate.evidence)
 
     def _settings(self, run: Run) -> Served:
         """How it was served, and the length ratio asked for."""

@@ -53,7 +53,7 @@ def _pair(record: Mapping[str, str], one: Forecast, forecaster: Forecaster) -> P
         ttft=ttft,
         itl=itl,
         throughput=_both(one.throughput, None if rate is None else rate * forecaster.output(run)),
-        doubtful=one.doubtful,
+        evidence=one.evidence,
         arithmetic=0.0 if rate is None else _arithmetic(run, rate, forecaster),
     )
 

@@ -82,7 +82,7 @@ def _fields(record: Mapping[str, str], one: Forecast, stored: Accuracy | None) -
     }
     ends: list[str] = []
     for metric, value in values.items():
-        band = None if stored is None else stored.band(record["backend"].strip(), metric, doubtful=one.doubtful)
+        band = None if stored is None else stored.band(record["backend"].strip(), metric, one.evidence)
         if value is None or band is None:
             ends += ("", "")
         else:

@@ -9,6 +9,7 @@ import numpy as np
 from dgdr_operator.report import scores, scores_spread
 from dgdr_operator.report.scores import Score
 from dgdr_operator.report.scores_spread import Spread
+from estimator.estimates import Evidence
 from estimator.intervals import Residuals
 
 Metric = Literal["itl", "ttft", "throughput"]
@@ -36,7 +37,7 @@ class Setting:
 class Pair:
     """A run that can be scored: what it is, and (predicted, measured) of each metric, SI units, None where open.
 
-    doubtful: the prediction rests on too much that is not measured; arithmetic: share of its GPUs' peak arithmetic
+    evidence: what the prediction rests on; arithmetic: share of its GPUs' peak arithmetic
     that its prompts imply.
     """
 
@@ -48,7 +49,7 @@ class Pair:
     ttft: tuple[float, float] | None
     itl: tuple[float, float] | None
     throughput: tuple[float, float] | None
-    doubtful: bool
+    evidence: Evidence
     arithmetic: float
 
     @property

@@ -159,11 +159,16 @@ def _intervals(stored: Accuracy) -> Iterator[str]:
             numbers = [f"{band.low:.2f}", f"{band.high:.2f}", str(band.rows), str(band.groups)]
             numbers += ["-" if share is None else _percent(share) for share in left_out]
             yield f"| {backend} | {_METRICS[metric]} | {' | '.join(numbers)} |"
-    wider = ", ".join(f"{_METRICS[metric]} {factor:.2f}" for metric, factor in stored.doubtful.items())
     yield ""
-    yield "Where more than a fifth of the step time is not measured, the powers of both ends are larger by these"
-    yield f"factors, from {stored.counts['doubtful']} such rows: {wider}."
-    yield "A factor of 1 says that those rows were not further off than others."
+    yield "Where more than a fifth of the step time rests on weaker evidence, the powers of both ends are larger by"
+    rows = stored.counts["doubtful"]
+    yield f"these factors: transferred, from the {rows} rows that rest on it; formula, from all rows"
+    yield "predicted as if nothing had been measured. 1 says that such rows were not further off than others."
+    yield ""
+    yield "| evidence | TPOT | TTFT | tokens/s |"
+    yield "|---|---|---|---|"
+    for evidence, factors in stored.wider.items():
+        yield f"| {evidence} | {' | '.join(f'{factors.get(metric, 1.0):.2f}' for metric in _METRICS)} |"
     yield ""
 
 

@@ -107,7 +107,7 @@ def _inside(stored: Accuracy | None) -> Callable[[Sequence[Pair], Metric], float
             for pair in pairs
             if (both := pair.of(metric)) is not None
             and stored is not None
-            and (band := stored.band(pair.backend, metric, doubtful=pair.doubtful)) is not None
+            and (band := stored.band(pair.backend, metric, pair.evidence)) is not None
         ]
         return sum(hits) / len(hits) if hits else None
 
