@@ -57,3 +57,12 @@ def default_kv(model: Model, engine: Engine) -> str:
     """The cache type an engine uses when nobody sets one: 16-bit, or what the checkpoint declares where it listens."""
     declared: Declared = quantization.checkpoint(model)
     return (declared.kv or "bf16") if engine.default_kv == "checkpoint" else "bf16"
+
+
+def with_experts(dtypes: Dtypes, experts: str | None) -> Dtypes:
+    """The same types, with the experts' as a caller knows it."""
+    if experts is None:
+        return dtypes
+    if experts not in EXPERTS:
+        raise InvalidWorkload("expert weights", experts, f"one of {', '.join(EXPERTS)}")
+    return replace(dtypes, experts=experts, origin={**dtypes.origin, "experts": "as asked"})

@@ -67,14 +67,16 @@ def choose(package: Package, wanted: Wanted) -> Iterator[PackName]:
                 yield PackName(system=system, backend=backend, version=version)
 
 
-def gather(package: Package, name: PackName) -> Mapping[str, Found]:
-    """Every table of that engine on that system: of this version first, then of the others, newest first.
+def gather(package: Package, name: PackName, only: Collection[str] | None = None) -> Mapping[str, Found]:
+    """Every table of that engine on that system, or those in *only*: this version first, then the others, newest first.
 
     What another version measured fills a table, or a slice of one, that this version lacks, and its rows say REUSED.
     Raises BadSource.
     """
     members: dict[str, list[Member]] = {}
     for member in package.members:
+        if only is not None and member.table not in only:
+            continue
         if (member.pack.system, member.pack.backend) == (name.system, name.backend) and _may_fill(member, name):
             members.setdefault(member.table, []).append(member)
     return {title: _read(package, _by_preference(files, name), name) for title, files in sorted(members.items())}

@@ -3,12 +3,13 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perf_db import gathering, repair, suspects
+from perf_db import gathering, repair, sisters, suspects
 from perf_db.catalog import SHIPPED, Catalog, age
 from perf_db.codec import WORST_ERROR
 from perf_db.errors import BadSource, UnknownSystem
@@ -83,7 +84,9 @@ def _import_system(package: Package, wanted: Wanted, out: Path) -> Iterator[Impo
     packs = {name: gathering.gather(package, name) for name in gathering.choose(package, wanted)}
     measured = {name: _tables(found) for name, found in packs.items()}
     catalog = Catalog(out)
-    repairs = repair.repair(measured, _siblings(package, catalog), catalog.systems())
+    facts = catalog.systems()
+    family = partial(_family, package, facts)
+    repairs = repair.repair(measured, _siblings(package, catalog), facts, family)
     for name, found in packs.items():
         judged = _Judged(repairs=repairs[name], suspects=tuple(_suspects(package, name, measured[name], catalog)))
         yield _write(package, name, found, judged, out)
@@ -99,6 +102,16 @@ def _siblings(package: Package, catalog: Catalog) -> Mapping[PackName, Table]:
     return {
         pack.name: gemm for pack in opened if _came_from(pack, package) and (gemm := pack.table("gemm")) is not None
     }
+
+
+def _family(package: Package, facts: Mapping[str, Mapping[str, Any]], name: PackName) -> sisters.Sisters:
+    """What the same version of the engine measured on lesser GPUs of the family, out of the same package."""
+    found = {}
+    for system in sisters.lesser(name.system, facts):
+        twin = replace(name, system=system)
+        if any(member.pack == twin for member in package.members):
+            found[twin] = _tables(gathering.gather(package, twin, only=sisters.TABLES))
+    return found
 
 
 def _suspects(

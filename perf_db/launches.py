@@ -56,7 +56,7 @@ class _Verdict:
         """All rows of the data type, with *seconds* from *donor*."""
         return Change(
             rule="launch-floor",
-            rows=_rows(table, self.dtype),
+            rows=dtype_rows(table, self.dtype),
             seconds=seconds,
             why=f"{self.dtype} rows time a launch or a fallback kernel; the rows of {donor} stand in for them",
             evidence={
@@ -91,7 +91,7 @@ def _judged_by_siblings(table: Table, dtype: str, others: Siblings, roof: Roof) 
     verdict = _Verdict(dtype=dtype, signs=symptoms(table, dtype), witness_seconds=fastest)
     if verdict.ill:
         donor = min(others, key=lambda name: _DONORS.index(name.backend))
-        rows = table.take(_rows(table, dtype))
+        rows = table.take(dtype_rows(table, dtype))
         yield verdict.change(table, str(donor), _donated(rows, others[donor].where(gemm_dtype=dtype), roof))
 
 
@@ -100,11 +100,11 @@ def _judged_alone(table: Table, dtype: str, roof: Roof) -> Iterator[Change]:
     verdict = _Verdict(dtype=dtype, signs=symptoms(table, dtype), witness_seconds=witness)
     if not (verdict.ill and verdict.signs.flatness < _FLAT):
         return
-    rows = table.take(_rows(table, dtype))
-    light = roof.gemm(dtype, _shape(rows))
+    rows = table.take(dtype_rows(table, dtype))
+    light = roof.gemm(dtype, shape_of(rows))
     if np.isnan(light).any():
         return
-    n, k, m = _shape(rows)
+    n, k, m = shape_of(rows)
     busy = (m >= _MANY_TOKENS) & (np.minimum(n, k) >= _LARGE_WIDTH)
     share = min(1.0, _quantile(light[busy] / rows.seconds[busy], 0.5)) if busy.any() else _TYPICAL_SHARE
     formula = np.minimum(rows.seconds, light / share + _LAUNCH_SECONDS)
@@ -114,11 +114,11 @@ def _judged_alone(table: Table, dtype: str, roof: Roof) -> Iterator[Change]:
 def symptoms(table: Table, dtype: str) -> Symptoms:
     """How fast *dtype* is for few tokens, how flat over width, and its time over bf16's when compute-bound."""
     rows = table.where(gemm_dtype=dtype)
-    n, k, m = _shape(rows)
+    n, k, m = shape_of(rows)
     narrow, wide = np.minimum(n, k), np.maximum(n, k)
     short = (m <= _FEW_TOKENS) & (narrow >= _SMALL_WIDTHS[0]) & (wide <= _SMALL_WIDTHS[1])
     busy = (m >= _MANY_TOKENS) & (narrow >= _LARGE_WIDTH)
-    sixteen_bits = _same_shapes(table.where(gemm_dtype="bf16"), (n, k, m))
+    sixteen_bits = on_shapes(table.where(gemm_dtype="bf16"), (n, k, m))
     wide_over_narrow = _quantile(rows.seconds[short & (narrow >= _WIDE)], 0.5) / _quantile(
         rows.seconds[short & (wide <= _NARROW)], 0.5
     )
@@ -133,7 +133,7 @@ def _quantile(values: FloatArray, share: float) -> float:
     return float(np.quantile(values, share)) if len(values) else np.nan
 
 
-def _same_shapes(rows: Table, shape: Shape) -> FloatArray:
+def on_shapes(rows: Table, shape: Shape) -> FloatArray:
     """Seconds of *rows* at each (n, k, m), NaN where that shape is missing."""
     if not len(rows):
         return np.full(len(shape[0]), np.nan)
@@ -150,8 +150,8 @@ def _same_shapes(rows: Table, shape: Shape) -> FloatArray:
 def _donated(rows: Table, donor: Table, roof: Roof) -> FloatArray:
     """The donor's time at every shape of *rows*, interpolated where it has no row, and never below its fastest one."""
     dtype = str(donor.values("gemm_dtype")[0])
-    shape = _shape(rows)
-    seconds = _same_shapes(donor, shape)
+    shape = shape_of(rows)
+    seconds = on_shapes(donor, shape)
     lacking = np.isnan(seconds)
     if lacking.any():
         n, k, m = (values[lacking] for values in shape)
@@ -161,10 +161,12 @@ def _donated(rows: Table, donor: Table, roof: Roof) -> FloatArray:
     return seconds
 
 
-def _rows(table: Table, dtype: str) -> NDArray[np.intp]:
+def dtype_rows(table: Table, dtype: str) -> NDArray[np.intp]:
+    """Row numbers of the products of *dtype*."""
     column = table.columns["gemm_dtype"]
     return np.flatnonzero(column.codes == column.values.index(dtype))
 
 
-def _shape(table: Table) -> Shape:
+def shape_of(table: Table) -> Shape:
+    """(n, k, m) of every row."""
     return table.numbers("n"), table.numbers("k"), table.numbers("m")

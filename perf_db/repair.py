@@ -4,25 +4,29 @@ Every rule looks at kernel measurements and physics alone; none knows an end-to-
 the pack beside the repair. The reasons behind the rules and their limits are in docs/decisions/0003-repairs.md.
 
     launch-floor     a GEMM table that times the launch, or a fallback kernel, takes the rows of a sibling engine
+    single-kernel    a GEMM type that takes as long as 16 bits where bytes decide takes the fastest of all engines' rows
+    sister-system    attention that is slower than on a lesser GPU of the family takes that GPU's rows
     lower-envelope   more work never takes less time: a collective costs at most what a larger one costs
     speed-of-light   no GEMM and no decode attention is faster than its roofline
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from perf_db import rules
+from perf_db import rules, sisters
 from perf_db.change import Change, Rule
+from perf_db.kernels import single_kernel
 from perf_db.launches import Siblings, launch_floor
 from perf_db.pack import PackName, Patch
 from perf_db.roofline import Roof
+from perf_db.sisters import Sisters
 from perf_db.table import Table
 
-RULES = ("launch-floor", "lower-envelope", "speed-of-light")
+RULES = ("launch-floor", "lower-envelope", "speed-of-light", "single-kernel", "sister-system")
 Tables = Mapping[str, Table]
 Facts = Mapping[str, Mapping[str, Any]]
 
@@ -45,10 +49,12 @@ class Repairs:
 RepairsByPack = Mapping[PackName, Repairs]
 
 
-def repair(packs: Mapping[PackName, Tables], siblings: Siblings, facts: Facts) -> RepairsByPack:
+def repair(
+    packs: Mapping[PackName, Tables], siblings: Siblings, facts: Facts, family: Callable[[PackName], Sisters]
+) -> RepairsByPack:
     """The repairs of each of *packs*; the GEMMs of other backends of its system, there or in *siblings*, are witnesses.
 
-    *facts* are those of systems.json.
+    *facts* are those of systems.json; *family*: what the same engine measured on lesser GPUs of the family.
     """
     gemms = {**siblings, **{name: tables["gemm"] for name, tables in packs.items() if "gemm" in tables}}
     found = {}
@@ -58,16 +64,26 @@ def repair(packs: Mapping[PackName, Tables], siblings: Siblings, facts: Facts) -
             for other, gemm in gemms.items()
             if other.system == name.system and other.backend != name.backend
         }
-        found[name] = _repair_one(tables, witnesses, Roof.of(facts[name.system]))
+        found[name] = _repair_one(
+            tables, _Witnesses(gemms=witnesses, sisters=family(name)), Roof.of(facts[name.system])
+        )
     return found
 
 
-def _repair_one(tables: Tables, siblings: Siblings, roof: Roof) -> Repairs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Witnesses:
+    """Other tables that tell what a table should say: GEMMs of other engines, and lesser GPUs of the family."""
+
+    gemms: Siblings
+    sisters: Sisters
+
+
+def _repair_one(tables: Tables, witnesses: _Witnesses, roof: Roof) -> Repairs:
     patches, log = {}, []
     for title, table in sorted(tables.items()):
         changed = np.zeros(len(table), dtype=bool)
         numbers = np.zeros(len(table), dtype=np.uint8)
-        for rule in _rules(title, siblings, roof):
+        for rule in _rules(title, witnesses, roof):
             for change in tuple(rule(table)):
                 log.append(_entry(change, table))
                 table = _with(table, change)  # noqa: PLW2901 - each rule sees what the one before it left
@@ -78,12 +94,16 @@ def _repair_one(tables: Tables, siblings: Siblings, roof: Roof) -> Repairs:
     return Repairs(patches=patches, log=tuple(log))
 
 
-def _rules(table: str, siblings: Siblings, roof: Roof) -> tuple[Rule, ...]:
+def _rules(table: str, witnesses: _Witnesses, roof: Roof) -> tuple[Rule, ...]:
     if table == "gemm":
         light = partial(rules.speed_of_light, light=rules.gemm_light, roof=roof)
-        return partial(launch_floor, siblings=siblings, roof=roof), light
+        judged = (partial(rule, siblings=witnesses.gemms, roof=roof) for rule in (launch_floor, single_kernel))
+        return (*judged, light)
+    family = partial(sisters.sister_system, sisters=witnesses.sisters)
     if table == "generation_attention":
-        return (partial(rules.speed_of_light, light=rules.decode_light, roof=roof),)
+        return family, partial(rules.speed_of_light, light=rules.decode_light, roof=roof)
+    if table in sisters.TABLES:
+        return (family,)
     if table in _COLLECTIVES:
         return (partial(rules.lower_envelope, tolerance=0.0),)
     return (partial(rules.lower_envelope, tolerance=_KERNEL_SWITCH),) if table in _EXPERTS else ()

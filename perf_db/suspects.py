@@ -23,7 +23,7 @@ def jumps(newer: Table, older: Table) -> Iterator[Mapping[str, Any]]:
     another kernel, or another way to time it, does.
     """
     tokens, dtypes = TABLES[newer.name]
-    new, old = _common_rows(newer, older)
+    new, old = common_rows(newer, older)
     few = (newer.numbers(tokens)[new] <= _FEW_TOKENS) & (newer.provenance[new] == Provenance.MEASURED)
     new, old = new[few], old[few]
     kinds = newer.columns[dtypes]
@@ -44,7 +44,7 @@ def _ratios(new: FloatArray, old: FloatArray) -> FloatArray:
     return new[old > 0] / old[old > 0]
 
 
-def _common_rows(newer: Table, older: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def common_rows(newer: Table, older: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Row numbers of equal keys in both; kernels may differ, the fastest of each counts."""
     keys = [name for name in newer.columns if name != "kernel" and name in older.columns]
     place_new, place_old = _places(newer, older, keys)

@@ -14,6 +14,7 @@ from perf_db.change import Change
 from perf_db.codec import WORST_ERROR
 from perf_db.provenance import Provenance
 from perf_db.roofline import Roof
+from perf_db.sisters import Sisters
 from perf_db.table import Column, Table
 
 MakeTable = Callable[..., Table]
@@ -41,9 +42,13 @@ def gemms(launch: dict[str, float], utilisation: dict[str, float]) -> Table:
 HEALTHY = gemms({"bf16": 3e-6, "fp8_block": 3e-6}, {"bf16": 0.8, "fp8_block": 0.7})
 
 
+def alone_in_its_family(_: PackName) -> Sisters:
+    return {}
+
+
 def repaired(table: Table) -> repair.Repairs:
     packs = {VLLM: {"gemm": table}, SGLANG: {"gemm": HEALTHY}}
-    return repair.repair(packs, {}, {"some_gpu": FACTS})[VLLM]
+    return repair.repair(packs, {}, {"some_gpu": FACTS}, alone_in_its_family)[VLLM]
 
 
 def test_a_table_that_times_the_launch_takes_its_siblings_rows() -> None:
@@ -58,7 +63,7 @@ def test_a_shape_smaller_than_the_donors_costs_at_least_a_launch() -> None:
     slow = gemms({"bf16": 3e-6, "fp8_block": 60e-6}, {"bf16": 0.8, "fp8_block": 0.7})
     donor = HEALTHY.take(np.flatnonzero(np.minimum(HEALTHY.numbers("n"), HEALTHY.numbers("k")) > WIDTHS[0]))
 
-    found = repair.repair({VLLM: {"gemm": slow}}, {SGLANG: donor}, {"some_gpu": FACTS})[VLLM]
+    found = repair.repair({VLLM: {"gemm": slow}}, {SGLANG: donor}, {"some_gpu": FACTS}, alone_in_its_family)[VLLM]
 
     assert found.patches["gemm"].seconds.min() == donor.where(gemm_dtype="fp8_block").seconds.min()
 
@@ -84,7 +89,7 @@ def test_a_table_that_is_only_somewhat_slow_stays(launch: float, utilisation: fl
 
 
 def alone(table: Table) -> repair.Repairs:
-    return repair.repair({VLLM: {"gemm": table}}, {}, {"some_gpu": FACTS})[VLLM]
+    return repair.repair({VLLM: {"gemm": table}}, {}, {"some_gpu": FACTS}, alone_in_its_family)[VLLM]
 
 
 def test_without_a_sibling_the_formula_stands_in_for_rows_that_are_slower() -> None:
@@ -118,7 +123,7 @@ def test_a_data_type_whose_light_is_unknown_is_not_replaced_by_a_formula() -> No
 def test_a_sibling_that_was_imported_earlier_is_a_witness() -> None:
     slow = gemms({"bf16": 3e-6, "fp8_block": 60e-6}, {"bf16": 0.8, "fp8_block": 0.7})
 
-    found = repair.repair({VLLM: {"gemm": slow}}, {SGLANG: HEALTHY}, {"some_gpu": FACTS})
+    found = repair.repair({VLLM: {"gemm": slow}}, {SGLANG: HEALTHY}, {"some_gpu": FACTS}, alone_in_its_family)
 
     assert list(found) == [VLLM]
     assert found[VLLM].log[0]["rule"] == "launch-floor"

@@ -21,6 +21,8 @@ _OWN_SCALES = frozenset({"fp8_static", "sq"})
 """Weights exported by ModelOpt, whose checkpoints declare an 8-bit cache; the scripts ask for it on every GPU."""
 _WIDE = frozenset({"bf16", "float16", "int4_wo", "int8_wo"})
 """Weights that are served with the cache of the activations' type."""
+_EIGHT_BITS = "w4a8_mxfp4_mxfp8"
+"""Of MXFP4 experts in vLLM on Blackwell with VLLM_USE_FLASHINFER_MOE_MXFP4_MXFP8, which the scripts set."""
 _VLLM_BUDGET = 8192
 """max-num-batched-tokens, also the server's default on these GPUs."""
 _TRTLLM_BUDGET, _TRTLLM_SLACK = 8192, 64
@@ -39,12 +41,14 @@ _POLLS = ((16, 10), (10**9, 30))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """kv_cache: dtype; max_num_tokens: what a step may hold, None for the engine's default; length: mean over nominal
-    length; alike: all requests have one length; rounds: requests per client; late: iterations by which the client sees
-    the first token later than it exists; streamed: those of them that the other tokens of that answer took.
+    """kv_cache, experts: dtypes, None for as stored; max_num_tokens: what a step may hold, None for the engine's own;
+    length: mean over nominal length; alike: all requests have one length; rounds: requests per client; late: iterations
+    by which the client sees the first token later than it exists; streamed: those of them that the other tokens of that
+    answer took.
     """
 
     kv_cache: str
+    experts: str | None = None
     max_num_tokens: int | None
     length: float
     alike: bool
@@ -59,6 +63,7 @@ def settings(run: Run, weights: str, sm: int, *, dense: bool) -> Served:
     late, streamed = _lateness(run, dense=dense) if scripted else (0.0, 0)
     return Served(
         kv_cache=_cache(run, weights, sm),
+        experts=_EIGHT_BITS if run.backend == "vllm" and "mxfp4" in weights and sm >= _BLACKWELL else None,
         max_num_tokens=_budget(run, weights),
         length=_MEAN_LENGTH if scripted else 1.0,
         alike=not scripted,
