@@ -124,8 +124,7 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
     dtypes = deciding.with_experts(dtypes, experts)
     shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
-    step = Step(shape, prices, workload)
-    requests = np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
+    step, requests = Step(shape, prices, workload), np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
     columns = aggregated.estimate(step, workload, requests, budget, benchmark=benchmark)
     if not columns.starts[0]:
