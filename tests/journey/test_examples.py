@@ -21,6 +21,7 @@ FEASIBLE = [
     "07-pinned-aggregated.yaml",
     "08-pinned-disaggregated.yaml",
     "09-beside-the-platform.yaml",
+    "10-confident.yaml",
 ]
 
 
