@@ -119,6 +119,7 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
         fabric=answer.transport.fabric,
         place=placing.place(group, inventory, question.problems[0].system),
         context=model.max_position,
+        gated=catalogue.is_gated(request.model),
         experts=0 if model.experts is None else model.experts.count,
         kv_dtype="fp8" if engines.dtype(answer.outcome, "kv cache", choice.backend).startswith("fp8") else "auto",
     )

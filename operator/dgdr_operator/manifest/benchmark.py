@@ -141,5 +141,5 @@ def _pod(site: Site, aiperf: list[str]) -> dict[str, Any]:
     if environment := storage.environment(site.cache):
         container["env"] = [{"name": name, "value": value} for name, value in environment.items()]
     if site.secret:
-        container["envFrom"] = [{"secretRef": {"name": site.secret, "optional": True}}]
+        container["envFrom"] = [{"secretRef": {"name": site.secret, "optional": not site.needs_token}}]
     return {"restartPolicy": "Never", "volumes": volumes, "containers": [{**container, "volumeMounts": mounts}]}
