@@ -45,7 +45,7 @@ e2e-cluster: $(VENV)/test.stamp  ## install the chart on a node of our own and r
 	$(BIN)/python -m e2e.node.tools
 	$(BIN)/python e2e/controlplane/build.py --node
 	$(BIN)/python -m e2e.helm
-	$(BIN)/python -m pytest e2e/node
+	$(BIN)/python -m pytest e2e/node -rs
 
 .PHONY: bench
 bench: $(VENV)/test.stamp  ## how fast a search is

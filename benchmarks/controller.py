@@ -57,9 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def at_work(cluster: Cluster, namespace: str, flags: list[str], folder: Path) -> Iterator[OperatorProcess]:
     """The controller, ready, in a namespace of its own."""
     cluster.kubectl("create", "namespace", namespace)
+    account = cluster.identity("operator")
     cluster.apply(*chart.rights("operator"))
     log = folder / f"{namespace}.log"
-    operator = OperatorProcess(cluster.identity("operator"), ["--namespace", namespace, *flags], log=log)
+    operator = OperatorProcess(account, ["--namespace", namespace, *flags], log=log)
     say(f"ready {operator.start():.2f} s after its start")
     try:
         yield operator
@@ -123,7 +124,7 @@ async def plans(client: Client, namespace: str, count: int) -> Mapping[str, floa
 async def standing(client: Client, namespace: str, count: int) -> float:
     """When all graphs stood."""
     async with asyncio.timeout(LIMIT):
-        while len(await listed(client, GRAPHS, namespace)) < count:
+        while len(await listed(client, GRAPHS, namespace)) < count:  # noqa: ASYNC110 -- the cluster is polled
             await asyncio.sleep(POLL)
     return time.monotonic()
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from estimator.estimates import OpTime
+from estimator.estimates import DOUBTFUL, OpTime
 from estimator.layers.parts import Phase
 from estimator.ops import Array
 from perf_db.provenance import Provenance
@@ -16,6 +16,8 @@ from perf_db.table import ClassArray
 ELEMENTWISE = "elementwise"
 """The evidence of kernels that do nothing but pass bytes through memory: a formula by nature, which nobody measures."""
 _WORDS = [provenance.word for provenance in Provenance]
+_DOUBTFUL = min(provenance for provenance in Provenance if provenance.word in DOUBTFUL)
+"""The best class of evidence that is doubtful; classes are ordered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,11 @@ class Part:
     line: Line
     classes: ClassArray
     elementwise: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether anything along the curve was not measured for this very operation."""
+        return not self.elementwise and bool(self.classes.max() >= _DOUBTFUL)
 
     def at(self, phase: Phase, x: float) -> OpTime:
         """Its time at *x*; between two knots the weaker evidence of both counts, and it is interpolated at best.

@@ -86,6 +86,8 @@ class Step:
     @cached_property
     def evidence(self) -> Evidence:
         """What a request's time rests on: its prompt alone, then a usual batch."""
+        if not any(part.doubtful for phase in _PHASES for part in self._parts[phase]):
+            return "measured"
         workload, shares = self._workload, dict.fromkeys(DOUBTFUL, 0.0)
         weighed = [(part, 1.0) for part in self.breakdown("prefill", float(workload.new_tokens), 0.0)]
         weighed += [(part, workload.iterations) for part in self.breakdown("decode", 0.0, _USUAL_BATCH)]

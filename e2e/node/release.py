@@ -52,10 +52,20 @@ class Release:
 
     def pod(self) -> Object:
         """The controller's living pod, or nothing."""
-        selector = f"app.kubernetes.io/name={NAME}"
-        listed = json.loads(self._kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
-        living = [pod for pod in listed if "deletionTimestamp" not in pod["metadata"] and is_ready(pod)]
+        living = self.pods()
         return living[0] if len(living) == 1 else {}
+
+    def pods(self) -> list[Object]:
+        """All living pods that are Ready."""
+        listed = json.loads(self._kubectl("get", "pods", "-l", f"app.kubernetes.io/name={NAME}", "-o", "json"))["items"]
+        return [pod for pod in listed if "deletionTimestamp" not in pod["metadata"] and is_ready(pod)]
+
+    def leader(self) -> str:
+        """The name of the pod that holds the Lease, or nothing."""
+        listed = json.loads(self._kubectl("get", "leases", "-o", "json"))["items"]
+        holders = [str(lease["spec"].get("holderIdentity") or "") for lease in listed]
+        names = [pod["metadata"]["name"] for pod in self.pods()]
+        return next((name for name in names if any(name in holder for holder in holders)), "")
 
     def wait_ready(self, *, other_than: str = "") -> Object:
         """The controller's pod once it is Ready; *other_than*: the uid of one that does not count."""
@@ -66,9 +76,10 @@ class Release:
 
         return eventually(look, "the controller's pod to be Ready", seconds=120, pause=0.5)
 
-    def kill(self) -> None:
-        """Deletes the pod without a grace."""
-        self._kubectl("delete", "pods", "-l", f"app.kubernetes.io/name={NAME}", "--grace-period=0", "--force")
+    def kill(self, name: str = "") -> None:
+        """Deletes the pod *name*, or all, without a grace."""
+        which = [name] if name else ["-l", f"app.kubernetes.io/name={NAME}"]
+        self._kubectl("delete", "pods", *which, "--grace-period=0", "--force")
 
     def words(self) -> str:
         """What the controller logged."""

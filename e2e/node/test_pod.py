@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -111,6 +112,24 @@ def test_an_upgrade_rolls_the_pod_and_no_graph(release: Release, machine: Node, 
     assert release.wait_ready()["metadata"]["uid"] != pod["metadata"]["uid"]
     ask(machine, namespace, "after")
     assert version(wait_graph(machine, namespace, "steady")) == version(before)
+
+
+def test_a_follower_takes_over_from_a_leader_that_is_killed(
+    release: Release, machine: Node, namespace: str, say: Say
+) -> None:
+    release.wait_ready()
+    before = ask(machine, namespace, "steady")
+    release.install("dev", "--set=replicas=2")
+    eventually(lambda: len(release.pods()) == 2 and release.leader(), "a leader and a follower", seconds=120, pause=0.5)
+
+    release.kill(release.leader())
+    began = time.monotonic()
+    ask(machine, namespace, "after")
+
+    say(f"leader killed -> the follower's first graph: {time.monotonic() - began:.1f} s")
+    assert version(wait_graph(machine, namespace, "steady")) == version(before)
+    release.install("dev")
+    eventually(lambda: len(release.pods()) == 1, "one pod again", seconds=120, pause=0.5)
 
 
 def test_a_drained_node_gives_the_pod_back_afterwards(release: Release, machine: Node, namespace: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from e2e.controlplane.build import BuildError
@@ -27,6 +28,10 @@ PROGRAMS: Mapping[str, str] = {
 
 PLUGINS = Path("/usr/lib/cni")
 """Where Debian's containernetworking-plugins lie."""
+
+
+PATIENCE = 300.0
+"""Seconds that a package mirror may take."""
 
 
 class NodeError(Exception):
@@ -59,8 +64,21 @@ def run(*command: str | Path, input: str | None = None) -> str:  # noqa: A002 --
     return done.stdout
 
 
+def install() -> None:
+    """Fetches what is missing from the mirrors that this machine knows, where that is possible at all."""
+    said = missing() or ""
+    if said.startswith("apt-get") and shutil.which("apt-get"):
+        for command in ("apt-get --quiet update", said.replace("apt-get", "apt-get --quiet --yes", 1)):
+            sys.stderr.write(f"{command} ...\n")
+            with suppress(subprocess.TimeoutExpired):
+                quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+                subprocess.run(command.split(), check=False, stdout=sys.stderr, env=quiet, timeout=PATIENCE)
+
+
 def main() -> int:
-    """0 when a node can run here, 1 with the one command that is missing when not."""
+    """0 when a node can run here, 1 with the one command that is missing when not; --install runs it first."""
+    if "--install" in sys.argv[1:]:
+        install()
     said = missing()
     if said:
         sys.stderr.write(f"a node cannot run here yet: {said}\n")

@@ -12,7 +12,7 @@ from estimator.problem import Problem
 from perf_db.catalog import Catalog
 
 # Bounds on latency and on GPUs help by growing; every other knob is a load and helps by shrinking.
-_GROWING = frozenset({"ttft", "itl", "e2eLatency", "totalGpus"})
+_GROWING = frozenset({"ttft", "itl", "e2eLatency", "totalGpus", "freeGpus"})
 
 
 def ask(problems: Sequence[Problem], catalog: Catalog, *, advise: bool = False) -> Outcome:
@@ -64,6 +64,7 @@ def dtype(outcome: Outcome, role: str, backend: str) -> str:
 def refused(reports: Sequence[Infeasible]) -> Infeasible:
     """One report out of several (at least one): counts added, the best of every metric, the nearest of the nearest."""
     closest = min(reports, key=_distance)
+    others = [report for report in reports if report is not closest]
     return Infeasible(
         rejections=_summed(report.rejections for report in reports),
         binding=closest.binding,
@@ -73,7 +74,7 @@ def refused(reports: Sequence[Infeasible]) -> Infeasible:
         nearest=closest.nearest,
         relaxations=_smallest([relaxation for report in reports for relaxation in report.relaxations]),
         needed_bytes=min((one.needed_bytes for one in reports if one.needed_bytes is not None), default=None),
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        notes=tuple(dict.fromkeys(note for report in [*others, closest] for note in report.notes)),
     )
 
 
@@ -114,7 +115,10 @@ def _labelled(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def _distance(report: Infeasible) -> float:
-    """How far the report's smallest time relaxation goes beyond what was asked: none known sorts last."""
+    """How far the report's smallest time relaxation goes beyond what was asked: none known sorts last, and first comes
+    the one whom nothing but free GPUs is missing."""
+    if report.binding == "gpus":
+        return 0.0
     return min((one.value for one in report.relaxations if one.knob == report.binding), default=inf)
 
 

@@ -1,5 +1,6 @@
 """A plan as a status, a graph and a report speak of it: its graph, its numbers in a sentence, its hash."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,8 @@ ESTIMATE = f"{OWN}/estimate"
 """Annotation of a graph: what its plan misses, or what it rests on; absent where it keeps its promises as predicted."""
 FIT = "none: memory fit only"
 """Its value where nothing was predicted."""
+BENCHMARK = f"{OWN}/benchmark"
+"""Annotation of a graph: the Job that measures it, as JSON, where the request wants that."""
 MISSED = frozenset({"InfeasibleSLA", "OverBudget", "DoesNotFit"})
 """Reasons of the condition Feasible where a plan keeps no promise; its value begins with one of them, or Unverified."""
 
@@ -42,6 +45,15 @@ class Planned:
     def hash(self) -> str:
         """What the plan is called when it is approved or gone back to; "" for one of before plans had that."""
         return str(self._annotations.get(PLAN, ""))
+
+    @property
+    def benchmark(self) -> Mapping[str, Any] | None:
+        """The Job that measures the graph; None where nobody wants one, or somebody garbled it."""
+        try:
+            found = json.loads(self._annotations.get(BENCHMARK, "null"))
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
 
     @property
     def feasible(self) -> tuple[Literal["True", "False", "Unknown"], str, str]:

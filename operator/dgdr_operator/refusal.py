@@ -1,7 +1,7 @@
 """One line that says why nothing fits, with numbers and with what would; the same in a status and on a terminal."""
 
 from collections.abc import Iterator, Mapping
-from math import floor
+from math import floor, log10
 from typing import Any
 
 from dgdr_operator.journey import Shortfall
@@ -14,10 +14,12 @@ LIMIT = 1024
 """Characters; a status condition of this length still shows whole in every tool."""
 
 _MILLISECONDS = frozenset({"ttft", "itl", "e2eLatency"})
-_UPWARD = frozenset({"ttft", "itl", "e2eLatency", "totalGpus"})
+_UPWARD = frozenset({"ttft", "itl", "e2eLatency", "totalGpus", "freeGpus"})
 """Knobs that help by growing; the others are loads, which help by shrinking."""
 
-_WHOLE = frozenset({"totalGpus", "isl"})
+_WHOLE = frozenset({"totalGpus", "freeGpus", "isl"})
+_ON_NODES = frozenset({"gpus", "fabric"})
+"""What binds when the nodes are in the way: the last note says which of them has what."""
 
 
 REASONS = {"memory": "DoesNotFit", "gpus": "OverBudget", "load": "OverBudget"}
@@ -44,16 +46,32 @@ def marked(graph: Mapping[str, Any], request: DeploymentRequest, shortfall: Shor
 def line(request: DeploymentRequest, report: Infeasible) -> str:
     """The refusal of *request*, at most 1024 characters, times in milliseconds, three digits.
 
-    infeasible: <asked> on <=<N>x<sku>; best ttft=... best itl=... best throughput=...; binding=...; nearest: ...
+    infeasible: <asked> on <=<N>x<sku>; best ttft=... best itl=... best throughput=...; binding=...; nearest: ...;
+    because: <what is missing on the nodes>
     """
     head = f"infeasible: {_asked(request)} on <={request.hardware.total_gpus}x{request.hardware.gpu_sku}"
     best = " ".join(_best(report)) or _does_not_fit(request, report)
-    ways = [_way(relaxation) for relaxation in report.relaxations]
+    ways = [_way(relaxation) for relaxation in report.relaxations] or _together(request, report)
     fixed = "; ".join(part for part in (head, best, f"binding={report.binding}") if part)
-    while ways and len(f"{fixed}; nearest: {' | '.join(ways)}") > LIMIT:
+    why = f"; because: {report.notes[-1]}" if report.notes and report.binding in _ON_NODES else ""
+    while ways and len(f"{fixed}; nearest: {' | '.join(ways)}{why}") > LIMIT:
         ways.pop()
-    text = f"{fixed}; nearest: {' | '.join(ways)}" if ways else fixed
+    text = f"{fixed}; nearest: {' | '.join(ways)}{why}" if ways else f"{fixed}{why}"
     return text if len(text) <= LIMIT else f"{text[: LIMIT - 3]}..."
+
+
+def _together(request: DeploymentRequest, report: Infeasible) -> list[str]:
+    """The targets that the nearest plan misses, as one change: where no target alone is in the way."""
+    if report.nearest is None or report.binding in _ON_NODES:
+        return []
+    targets, latency = request.targets, report.nearest.latency
+    pairs = (
+        ("ttft", targets.ttft, latency.ttft),
+        ("itl", targets.itl, latency.itl),
+        ("e2eLatency", targets.e2e, latency.request),
+    )
+    missed = [f"{knob}>={_up(met / MILLISECOND)}ms" for knob, asked, met in pairs if asked and met and met > asked]
+    return [" with ".join(missed)] if missed else []
 
 
 def _asked(request: DeploymentRequest) -> str:
@@ -97,7 +115,7 @@ def _way(relaxation: Relaxation) -> str:
         return f"{relaxation.knob}{sign}{_up(relaxation.value / MILLISECOND)}ms"
     if relaxation.knob == "confidence":
         return f"confidence<={floor(1e3 * relaxation.value) / 1e3:g}"
-    return f"{relaxation.knob}{sign}{_three(relaxation.value)}"
+    return f"{relaxation.knob}{sign}{_down(relaxation.value)}"
 
 
 def _ms(seconds: float) -> str:
@@ -108,6 +126,13 @@ def _three(value: float) -> str:
     """Three significant digits, never in powers of ten."""
     text = f"{value:.3g}"
     return f"{float(text):.0f}" if "e" in text and value >= 1 else text
+
+
+def _down(value: float) -> str:
+    """Three significant digits, rounded down: a load that is called light enough must be."""
+    text = _three(value)
+    step = 10.0 ** (floor(log10(value)) - 2)
+    return text if float(text) <= value else _three(float(text) - step)
 
 
 def _up(value: float) -> str:

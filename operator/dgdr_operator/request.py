@@ -96,7 +96,7 @@ class Policy:
 
     auto_apply: create the graph, or stop at Ready; pins: what the answer must be like; balanced: busy experts have
     copies (EPLB); best_effort: the nearest plan will do where none keeps the promises; memory_fit: so will one that
-    fits where nothing was measured.
+    fits where nothing was measured; measured: the running graph is held to its predictions.
     """
 
     auto_apply: bool = True
@@ -106,6 +106,7 @@ class Policy:
     balanced: bool = False
     best_effort: bool = False
     memory_fit: bool = False
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,10 @@ BANDWIDTH = {"ib": 20e9, "shared_ib": 20e9, "roce-gke": 10e9, "efa": 9.6e9, "int
 host-staged copies inside a node reach 2 GB/s, TCP between pods 0.1 GB/s."""
 
 
+BENCHMARK_IMAGE = "python:3.12-slim"
+"""AIPerf is a Python package without native parts of its own, installed into this; one that has it starts faster."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FabricSettings:
     """How RDMA is used.
@@ -66,7 +70,8 @@ class Settings:
     shared_memory: size by backend, as a Kubernetes quantity; engine_env: variables by backend;
     engines: those to choose from; inventory: GPUs that a plan may count on: those that no pod holds, all of the
     nodes that are there, or any number, because nodes come when pods wait; several_nodes: whether one worker may span
-    nodes (auto: where the cluster serves what starts such workers; offline it is noted).
+    nodes (auto: where the cluster serves what starts such workers; offline it is noted); benchmark_image: what
+    measures.
     """
 
     dynamo_version: str = "1.4.0"
@@ -81,6 +86,7 @@ class Settings:
     pods: PodSettings = field(default_factory=PodSettings)
     inventory: Counting = "free"
     several_nodes: SeveralNodes = "auto"
+    benchmark_image: str = BENCHMARK_IMAGE
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -110,6 +116,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             tolerations=tuple(_toleration(word) for word in own.words("TOLERATIONS")),
         ),
         inventory=own.choice("INVENTORY_MODE", default.inventory, get_args(Counting)),
+        benchmark_image=own.text("BENCHMARK_IMAGE", default.benchmark_image) or default.benchmark_image,
         several_nodes=own.choice("SEVERAL_NODES", default.several_nodes, get_args(SeveralNodes)),
     )
 

@@ -93,7 +93,7 @@ async def test_a_plan_nobody_remembers_is_answered_with_those_that_are(user: Use
     await user.wait(lambda: user.graph("chat-dgd"), "the graph")
 
     await say(server, ROLLBACK, "0123456789")
-    await user.wait(lambda: user.condition("chat", "Synced").get("reason") == "PlanUnknown", "the answer")
+    await user.wait(lambda: user.condition("chat", "Synced").get("reason") == "RollbackUnknown", "the answer")
 
     assert plan(user) in user.condition("chat", "Synced")["message"]
 

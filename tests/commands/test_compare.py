@@ -70,6 +70,21 @@ def test_a_run_as_planned_has_no_errors(dgdr: Run, saved: Path, plan: dict[str, 
     assert not any("instead of" in remark for remark in found["remarks"])
 
 
+def test_what_was_measured_is_held_to_the_predicted_interval(
+    dgdr: Run, saved: Path, plan: dict[str, Any], tmp_path: Path
+) -> None:
+    low, high = plan["itl_ms_low"], plan["itl_ms_high"]
+    summary = _measured(plan, inter_token_latency=(low + high) / 2, time_to_first_token=plan["ttft_ms_high"] * 1.01)
+
+    found = _compared(dgdr, saved, _write(tmp_path / "run", summary))
+
+    itl, ttft = found["metrics"]["itl_ms"], found["metrics"]["ttft_ms"]
+    assert (itl["low"], itl["high"], itl["inside"]) == (low, high, True)
+    assert ttft["inside"] is False
+    (outside,) = [remark for remark in found["remarks"] if "lies outside the 90 % interval" in remark]
+    assert outside.startswith("TTFT")
+
+
 def test_errors_are_relative_to_what_was_measured(dgdr: Run, saved: Path, plan: dict[str, Any], tmp_path: Path) -> None:
     summary = _measured(plan, inter_token_latency=plan["itl_ms"] * 1.25)
 

@@ -147,3 +147,28 @@ def test_logs_are_found_by_the_name_of_their_pod(dgdr: Run, files: list[str], tm
         path.rename(path.with_name(f"{path.stem}-main.txt"))
 
     assert dgdr("doctor", *files).code == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "seen", "code"),
+    [("secret/hf-token-secret\nsecret/other\n", "exists", 0), ("other\n", "does not exist", 0)],
+)
+def test_secrets_are_known_by_their_names(  # the token is optional in these pods: its absence is a warning
+    names: str, seen: str, code: int, dgdr: Run, files: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "secrets.txt").write_text(names)
+
+    ended = dgdr("doctor", *files, "--secrets", str(tmp_path / "secrets.txt"))
+
+    assert ended.code == code
+    assert f"hf-token-secret {seen}" in " ".join(ended.out.split())
+
+
+def test_whole_secrets_are_not_looked_through(dgdr: Run, files: list[str], tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("kind: Secret\ndata: {HF_TOKEN: aGY=}\n")
+
+    ended = dgdr("doctor", *files, "--secrets", str(tmp_path / "secrets.yaml"))
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "holds more than names" in ended.err
+    assert "aGY=" not in ended.err

@@ -103,6 +103,18 @@ def test_what_is_missing_is_named(dgdr: Run, runs: Path, missing: str) -> None:
     assert ended.err.startswith(f"dgdr: {missing} must be given")
 
 
+def test_a_missing_folder_is_named_before_the_work_begins(dgdr: Run, runs: Path) -> None:
+    out = runs.parent / "nowhere" / accuracy.FILE
+
+    ended = dgdr(
+        *("calibrate", "--measurements", str(runs), "--source", "invented", "--date", "2026-01-31"),
+        *("--output", str(out)),
+    )
+
+    assert ended.code == 2
+    assert ended.err == f"dgdr: --output: there is no folder {out.parent}\n"
+
+
 def test_a_broken_store_is_named(tmp_path: Path) -> None:
     (tmp_path / accuracy.FILE).write_text(json.dumps({"bands": {"vllm": {"itl": {"low": 1}}}}))
 

@@ -1,7 +1,11 @@
 """The Job that measures a plan sends the load that the plan was priced for."""
 
+import json
 import shlex
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 from dgdr_operator.manifest import benchmark, graph
 from dgdr_operator.manifest.benchmark import Load
 from dgdr_operator.request import ModelCache
+from dgdr_operator.settings import Settings
 from estimator.estimates import Estimate
 from tests.manifests import plans
 
@@ -65,3 +70,43 @@ def test_the_job_is_run_once_and_prints_its_summary() -> None:
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
     assert benchmark.MARK in job["spec"]["template"]["spec"]["containers"][0]["args"][0]
     assert len(job["metadata"]["name"]) <= 63
+
+
+def test_an_image_of_ones_own_has_aiperf_already() -> None:
+    script = _script(_job(settings=Settings(benchmark_image="registry.example.org/aiperf:1")))
+
+    assert "pip install" not in script
+    assert "pip install --quiet aiperf" in _script(_job())
+
+
+def test_the_last_words_are_the_averages_of_what_was_predicted(tmp_path: Path) -> None:
+    script = _script(_job()).split("python3 - > /dev/termination-log <<'END'\n")[1].split("END")[0]
+    block = {"unit": "ms", "avg": 12.5, "p99": 99.0, "std": 1.0}
+    export = {**dict.fromkeys(benchmark.TAGS, block), "input_config": {"a": 1}, "records": {"request_latency": block}}
+    folder = tmp_path / "results" / "run"
+    folder.mkdir(parents=True)
+    (folder / benchmark.EXPORT).write_text(json.dumps(export), encoding="utf-8")
+
+    told = subprocess.run(
+        [sys.executable, "-c", script.replace(benchmark.RESULTS, str(tmp_path / "results"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(told.stdout) == {key: {"unit": "ms", "avg": 12.5} for key in benchmark.TAGS}
+    assert len(told.stdout) < 4096
+
+
+def test_the_job_knows_what_was_promised() -> None:
+    promised = json.loads(_job()["metadata"]["annotations"][benchmark.PREDICTED])
+
+    assert promised == {
+        "ttft_ms": 100.0, "itl_ms": 10.0, "request_latency_ms": 1000.0, "request_rate": 1.0, "tokens_per_second": 1.0,
+        "targets": {"ttft_ms": 600.0, "itl_ms": 16.67},
+    }  # fmt: skip
+
+
+def _script(job: dict[str, Any]) -> str:
+    script: str = job["spec"]["template"]["spec"]["containers"][0]["args"][0]
+    return script

@@ -1,15 +1,18 @@
 """A RoleBasedGroup runs what the graph runs: the same arguments, GPUs and devices, behind a router that knows all."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dgdr_operator.errors import Unsupported
 from dgdr_operator.manifest import graph, rolebased, views
 from dgdr_operator.manifest.releases import RELEASES
 from dgdr_operator.manifest.views import View
 from estimator.estimates import Estimate
-from tests.manifests import plans
+from tests.manifests import definitions, matrix, plans, structural
+from tests.manifests.matrix import Case
 
 AGGREGATED = plans.an_estimate(plans.a_worker("aggregated", tp=2, batch=14), replicas=3, backend="sglang")
 DISAGGREGATED = plans.an_estimate(
@@ -36,6 +39,34 @@ def _pod(role: dict[str, Any]) -> dict[str, Any]:
 
 def _workers(written: dict[str, Any]) -> list[View]:
     return [part for part in views.of(written) if part.is_worker]
+
+
+def _schema() -> dict[str, Any]:
+    """The reduced definition, with the platform's schema of a pod template where pods are described."""
+    schema: dict[str, Any] = yaml.safe_load(
+        (Path(__file__).parent / "rolebasedgroups.yaml").read_text(encoding="utf-8")
+    )
+    graphs = definitions.schemas("dynamographdeployments")["v1beta1"]["properties"]["spec"]["properties"]
+    template = graphs["components"]["items"]["properties"]["podTemplate"]
+    role = schema["properties"]["spec"]["properties"]["roles"]["items"]["properties"]
+    for pattern in ("standalonePattern", "leaderWorkerPattern"):
+        role[pattern]["properties"]["template"] = template
+    return schema
+
+
+SGLANG = [case for case in matrix.cases() if case.api == "v1beta1" and case.estimate.backend == "sglang"]
+
+
+@pytest.mark.skipif(not definitions.UPSTREAM.is_dir(), reason="our own definition has a part of a pod's fields only")
+@pytest.mark.parametrize(
+    "case", [one for one in SGLANG if one.site.request.overrides.planner is None], ids=lambda c: c.name
+)
+def test_a_group_fits_the_definition_of_its_kind(case: Case) -> None:
+    group = rolebased.group(case.build().objects[-1], case.site.target.release)
+
+    assert structural.faults(group, _schema()) == []
+    patterns = [{"standalonePattern", "leaderWorkerPattern"} & role.keys() for role in group["spec"]["roles"]]
+    assert all(len(pattern) == 1 for pattern in patterns)
 
 
 @pytest.mark.parametrize("estimate", [AGGREGATED, DISAGGREGATED, WIDE], ids=["aggregated", "disaggregated", "wide"])

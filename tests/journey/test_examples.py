@@ -20,6 +20,8 @@ FEASIBLE = [
     "05-e2e-latency.yaml",
     "07-pinned-aggregated.yaml",
     "08-pinned-disaggregated.yaml",
+    "09-beside-the-platform.yaml",
+    "10-confident.yaml",
 ]
 
 

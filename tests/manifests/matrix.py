@@ -13,7 +13,7 @@ from dgdr_operator.manifest.fabric import EFA, GKE_NETWORK, Fabric
 from dgdr_operator.manifest.graph import Built
 from dgdr_operator.manifest.releases import Release
 from dgdr_operator.manifest.sites import Site
-from dgdr_operator.request import Identity, Knobs, Overrides
+from dgdr_operator.request import Identity, Knobs, Overrides, Policy
 from dgdr_operator.settings import PodSettings, Settings
 from estimator.estimates import Estimate, Role
 from tests.manifests import plans
@@ -112,10 +112,19 @@ def _case(number: int, estimate: Estimate, release: Release, api: str, shape: st
         identity=Identity(name=names[number % 3], namespace=("default", "team-a")[number % 2]),
         model_cache=plans.CACHE if number % 4 else None,
         knobs=Knobs(kv_router=number % 5 == 0, context_limit="model" if number % 7 == 0 else "planned"),
-        overrides=Overrides(tolerations=(TOLERATION,)),
+        overrides=Overrides(tolerations=(TOLERATION,), planner=_orders(number, release)),
+        policy=Policy(balanced=number % 4 == 1),
         settings=Settings(pods=PodSettings(pull_secrets=("registry",))) if number % 2 else Settings(),
     )
+    site = replace(site, experts=0 if shape.startswith("dense") else 256)
     return Case(name=f"{estimate.backend}-{estimate.mode}-{shape}-{version}-{api}", estimate=estimate, site=site)
+
+
+def _orders(number: int, release: Release) -> dict[str, Any] | None:
+    """A planner now and then, where the release has one that needs no profile; sometimes it only advises."""
+    if number % 6 != 5 or release.minor < (1, 0):
+        return None
+    return {"advisory": True} if number % 4 == 1 else {}
 
 
 def _network(number: int, estimate: Estimate, release: Release) -> Fabric:

@@ -199,3 +199,16 @@ def test_experts_spread_over_nodes_use_kernels_that_the_gpu_can_run(sku: str, no
     engine_file = graph.build(plan, plans.a_site(hardware=hardware)).objects[0]["data"]["aggregated.yaml"]
 
     assert f"backend: {kernels}" in engine_file
+
+
+@pytest.mark.parametrize(
+    ("gated", "folder", "optional"), [(False, None, True), (True, None, False), (True, "llama", True)]
+)
+def test_a_token_is_optional_unless_the_model_is_only_given_for_one(
+    aggregated: Estimate, folder: str | None, *, gated: bool, optional: bool
+) -> None:
+    cache = ModelCache(claim="model-cache", mount="/opt/models", model_path=folder)
+    site = replace(plans.a_site(model_cache=cache), gated=gated)
+
+    for view in parts(aggregated, site).values():
+        assert view.main["envFrom"] == [{"secretRef": {"name": "hf-token-secret", "optional": optional}}]

@@ -68,10 +68,7 @@ def test_an_approval_never_covers_another_plan(shown: Model) -> None:
     assert shown.graph is not None
     assert shown.graph["spec"]["components"][1]["replicas"] == 2
     assert shown.condition("Synced")["reason"] == "ReplanPending"
-    assert (
-        f"worker.replicas 2 -> 4; approve it with {APPROVE}={second.hash}"
-        in shown.condition("Synced")["message"]
-    )
+    assert f"worker.replicas 2 -> 4; approve it with {APPROVE}={second.hash}" in shown.condition("Synced")["message"]
 
 
 def test_no_approval_is_no_approval(shown: Model) -> None:
@@ -148,12 +145,12 @@ def test_a_plan_that_is_gone_back_to_is_applied_unasked(served: Model) -> None:
 
 def test_a_plan_that_nobody_remembers_holds_everything(served: Model) -> None:
     standing = served.graph
-    served.held = ("PlanUnknown", "rollback names the plan 123, and the history has abc")
+    served.held = ("RollbackUnknown", "rollback names the plan 123, and the history has abc")
 
     served.settle(edited(served, graph(replicas=4)))
 
     assert served.graph == standing
-    assert served.condition("Synced")["reason"] == "PlanUnknown"
+    assert served.condition("Synced")["reason"] == "RollbackUnknown"
     assert served.phase == "Deployed"
 
 

@@ -51,7 +51,7 @@ def test_a_graph_tells_its_claim_its_token_and_its_pull_secrets(api: str) -> Non
         ("none", ""),
     ],
 )
-def test_rdma_workers_tell_what_they_need_beyond_baseline(api: str, security: Any, beyond: str) -> None:  # noqa: ANN401
+def test_rdma_workers_tell_what_they_need_beyond_baseline(api: str, security: Any, beyond: str) -> None:  # noqa: ANN401 - a word of the settings
     told = Settings(fabric=FabricSettings(security=security))
 
     assert safety.needs(built(api, plans.DISAGGREGATED, settings=told)).beyond == beyond

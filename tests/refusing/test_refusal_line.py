@@ -25,10 +25,11 @@ GRAMMAR = re.compile(
     rf"(; (best ttft={NUMBER}ms{CONFIG} ?)?(best itl={NUMBER}ms{CONFIG} ?)?(best throughput={NUMBER}tok/s/gpu{CONFIG})?"
     rf"|; does not fit: one copy needs {NUMBER} GiB of GPU memory( >=\d+x\w+)?)?"
     r"; binding=(ttft|itl|e2eLatency|memory|gpus|load|fabric)"
-    rf"(; nearest: \w+(<=|>=){NUMBER}(ms)?( \| \w+(<=|>=){NUMBER}(ms)?)*)?"
+    rf"(; nearest: \w+(<=|>=){NUMBER}(ms)?(( \| | with )\w+(<=|>=){NUMBER}(ms)?)*)?"
+    r"(; because: .+)?"
 )
 SECONDS = st.floats(1e-4, 1e4)
-KNOBS = ["ttft", "itl", "e2eLatency", "totalGpus", "isl", "concurrency", "requestRate"]
+KNOBS = ["ttft", "itl", "e2eLatency", "totalGpus", "freeGpus", "isl", "concurrency", "requestRate"]
 
 
 def asking(**spec_fields: Any) -> DeploymentRequest:  # noqa: ANN401 -- any field
@@ -123,10 +124,62 @@ def test_a_real_refusal_can_be_acted_on(promise: dict[str, float]) -> None:
         journey.plan(request, None, catalog, Settings())
     line = refusal.line(request, refused.value.report)
 
-    told = re.findall(r"(ttft|itl|e2eLatency)>=([\d.]+)ms", line)
-    for knob, value in told:
-        eased = asking(sla={**promise, knob: float(value)}, backend="vllm")
+    ways = [re.findall(r"(ttft|itl|e2eLatency)>=([\d.]+)ms", way) for way in line.split("nearest")[1].split(" | ")]
+    assert any(ways)
+    for way in filter(None, ways):
+        eased = asking(sla={**promise, **{knob: float(value) for knob, value in way}}, backend="vllm")
 
         assert journey.plan(eased, None, catalog, Settings()).graph
 
     assert GRAMMAR.fullmatch(line), line
+
+
+@given(value=st.floats(1e-3, 1e5))
+def test_a_load_that_is_called_light_enough_is_light_enough(value: float) -> None:
+    relaxed = Relaxation(knob="requestRate", value=value, estimate=at(0.1))
+
+    told = float(
+        refusal.line(asking(), Infeasible(rejections={}, binding="load", relaxations=(relaxed,))).split(
+            "requestRate<="
+        )[1]
+    )
+
+    assert value * 0.98 <= told <= value
+
+
+def test_two_targets_that_only_give_way_together_are_told_together() -> None:
+    report = Infeasible(rejections={}, binding="itl", nearest=at(0.2, 0.02))
+
+    line = refusal.line(asking(sla={"ttft": 100, "itl": 5}), report)
+
+    assert line.endswith("binding=itl; nearest: ttft>=200ms with itl>=20ms")
+    assert GRAMMAR.fullmatch(line)
+
+
+def test_what_is_missing_on_the_nodes_is_told_last() -> None:
+    report = Infeasible(rejections={}, binding="gpus", nearest=at(0.1), notes=("older", "free now: no GPU"))
+
+    assert refusal.line(asking(), report).endswith("binding=gpus; because: free now: no GPU")
+
+
+@pytest.mark.parametrize(
+    ("workload", "sla"),
+    [
+        ({"isl": 4000, "osl": 500, "concurrency": 4000}, {"ttft": 600, "itl": 20}),
+        ({"isl": 4000, "osl": 500, "requestRate": 90}, {"ttft": 600, "itl": 20}),
+        ({"isl": 4000, "osl": 500}, {"ttft": 60, "itl": 20}),
+    ],
+)
+def test_a_lighter_load_that_is_offered_is_served(workload: dict[str, Any], sla: dict[str, Any]) -> None:
+    catalog = Catalog()
+    with pytest.raises(NoFeasibleCandidate) as refused:
+        journey.plan(asking(workload=workload, sla=sla, backend="vllm"), None, catalog, Settings())
+    request = asking(workload=workload, sla=sla, backend="vllm")
+    line = refusal.line(request, refused.value.report)
+
+    told = re.findall(r"(concurrency|requestRate|isl)<=([\d.]+)", line.partition("nearest")[2])
+
+    assert told, line
+    for knob, value in told:
+        lighter = {**workload, knob: int(value) if knob == "isl" else float(value)}
+        assert journey.plan(asking(workload=lighter, sla=sla, backend="vllm"), None, catalog, Settings()).graph

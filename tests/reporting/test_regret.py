@@ -70,6 +70,8 @@ def test_the_loss_is_that_of_the_picked_configuration_at_the_same_time() -> None
     assert found.mean == pytest.approx((0.2 + 0.0) / 2)
     assert found.blind == pytest.approx(0.1)
     assert found.right == pytest.approx(0.5)
+    assert [loss.question for loss in found.most] == ["some/model, h200_sxm, vllm, 1000/100"]
+    assert found.most[0].lost == pytest.approx(0.1)
 
 
 def test_a_pick_that_was_never_that_fast_loses_everything() -> None:

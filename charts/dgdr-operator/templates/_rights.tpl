@@ -31,6 +31,14 @@
   verbs: [get]
 {{- end }}
 {{- end }}
+{{- if .Values.rbac.benchmarks }}
+- apiGroups: [batch]
+  resources: [jobs]  # that measure graphs whose requests want it
+  verbs: [get, create, patch]
+- apiGroups: [""]
+  resources: [pods]  # the last words of such a Job
+  verbs: [list]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]  # a repeat is counted in the first one

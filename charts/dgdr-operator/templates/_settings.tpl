@@ -10,6 +10,7 @@
   "IMAGE_PULL_SECRETS" (join "," .Values.graphs.imagePullSecrets)
   "NODE_SELECTOR" (include "dgdr-operator.pairs" .Values.graphs.nodeSelector)
   "TOLERATIONS" (join "," .Values.graphs.tolerations)
+  "BENCHMARK_IMAGE" .Values.graphs.benchmarkImage
   "SEVERAL_NODES" .Values.graphs.severalNodes
   "FABRIC_PROFILE" .Values.fabric.profile
   "FABRIC_RESOURCE" .Values.fabric.resource

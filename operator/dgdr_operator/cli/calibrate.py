@@ -65,6 +65,8 @@ def run(flags: argparse.Namespace) -> int:
     for name in ("measurements", "source", "date"):
         if getattr(flags, name) is None:
             raise UsageError(f"--{name} must be given (or --page, to show what is stored)")
+    if flags.output is not None and not flags.output.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {flags.output.parent}")
     records = measurements.read(flags.measurements).records()
     lines = []
     if flags.fit:

@@ -18,7 +18,7 @@ _PURPOSE = "Examine a deployment: is RDMA active, are memory, model and secret t
 _EXAMPLES = """\
 examples:
   dgdr doctor --namespace inference --graph dynamo-disagg
-  dgdr doctor --pods pods.yaml --nodes nodes.yaml --logs logs/ --graph dgd.yaml
+  dgdr doctor --pods pods.yaml --nodes nodes.yaml --claims pvc.yaml --secrets secrets.txt --logs logs/ --graph dgd.yaml
      with: kubectl get pods -o yaml > pods.yaml; kubectl logs POD > logs/POD.log; ...
 
 Exit codes: 0 nothing is wrong, 2 bad usage or input, 3 something is wrong. Values of Secrets are never read."""
@@ -38,6 +38,8 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     files.add_argument("--pods", metavar="FILE", help="pods")
     files.add_argument("--nodes", metavar="FILE", help="nodes: are devices free?")
     files.add_argument("--claims", metavar="FILE", help="persistent volume claims: are they bound?")
+    names = "names of Secrets, as kubectl get secrets -o name prints them: is the token's there?"
+    files.add_argument("--secrets", metavar="FILE", type=Path, help=names)
     files.add_argument("--logs", metavar="DIR", type=Path, help="logs, one file per pod: POD.log")
     form = options.one_of(("table", "json"))
     parser.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
@@ -65,8 +67,17 @@ def _from_files(flags: argparse.Namespace) -> Evidence:
         nodes=tuple(documents.objects(flags.nodes, "Node")) if flags.nodes else None,
         claims=tuple(documents.objects(flags.claims, "PersistentVolumeClaim")) if flags.claims else None,
         graph=graph[0] if graph else None,
+        secrets=None if flags.secrets is None else _names(flags.secrets),
         logs={} if flags.logs is None else _logs(flags.logs, [str(pod["metadata"]["name"]) for pod in pods]),
     )
+
+
+def _names(path: Path) -> frozenset[str]:
+    """One name a line, with or without its kind; a file of whole Secrets is not even looked through."""
+    words = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if any(len(line) > 1 for line in words):
+        raise UsageError(f"{path} holds more than names: kubectl get secrets -o name prints what is needed")
+    return frozenset(line[0].rpartition("/")[2] for line in words)
 
 
 def _logs(folder: Path, pods: Iterable[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dgdr_operator.manifest.sites import Place, Site
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.request import OWN, ApiVersion, Runtime
 from dgdr_operator.settings import Settings
+from estimator import catalogue
 from estimator.estimates import Estimate, Mode
 from estimator.hardware import System
 from estimator.pins import FREE, Pins
@@ -53,6 +54,7 @@ def site(ground: Ground, estimate: Estimate, kv_cache: str) -> Site:
         fabric=fabric.find(None, wanted, settings.fabric) if apart else fabric.NOTHING,
         place=Place(node_gpus=system.node.gpus, gpu_capacity=system.gpu.memory_capacity),
         context=ground.asked.model.max_position,
+        gated=catalogue.is_gated(ground.asked.model.name),
         experts=experts.count if (experts := ground.asked.model.experts) else 0,
         kv_dtype="fp8" if kv_cache.startswith("fp8") else "auto",
     )

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from dgdr_operator.controller import errors, gauges, metrics, recall
+from dgdr_operator.controller import bench, errors, gauges, metrics, recall
 from dgdr_operator.controller.apply import Hands
+from dgdr_operator.controller.bench import Bench
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import Cluster
 from dgdr_operator.controller.events import Events
@@ -18,6 +19,7 @@ from dgdr_operator.controller.world import (
     ApplyStatus,
     DeleteGraph,
     LookAgain,
+    Measure,
     Object,
     Trouble,
     World,
@@ -32,8 +34,9 @@ DENIED_PAUSE = 20.0
 class Actor:
     """The one who acts, on one request at a time."""
 
-    def __init__(self, cluster: Cluster, hands: Hands, queue: Workqueue, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, hands: Hands, bench: Bench, queue: Workqueue, clock: Clock) -> None:
         self._events = Events(cluster, clock.seconds)
+        self._bench = bench
         self._hands = hands
         self._queue = queue
         self._clock = clock
@@ -63,12 +66,22 @@ class Actor:
             case DeleteGraph(graph=graph):
                 return await self._tried(key, graph, lambda: self._hands.delete_graph(graph), "deleted")
             case Announce():
-                if action.reason == "DriftCorrected":
-                    metrics.DRIFT_CORRECTIONS.inc()
-                await self._events.announce(request, action)
+                await self._announced(request, action)
+            case Measure(job=job):
+                await self._measured(key, request, job)
             case LookAgain(after=after):
                 self._queue.add_after(key, after)
         return True
+
+    async def _announced(self, request: Object, action: Announce) -> None:
+        if action.reason == "DriftCorrected":
+            metrics.DRIFT_CORRECTIONS.inc()
+        await self._events.announce(request, action)
+
+    async def _measured(self, key: Key, request: Object, job: Object) -> None:
+        """Measures, and looks again until that has ended."""
+        if not await self._bench.measure(request, job, self._clock.timestamp()):
+            self._queue.add_after(key, bench.PAUSE)
 
     async def _tried(self, key: Key, graph: Object, change: Callable[[], Awaitable[None]], done: str) -> bool:
         """Changes *graph*, and remembers a no. A taken name shows in the world by itself."""

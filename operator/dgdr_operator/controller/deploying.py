@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dgdr_operator import status
-from dgdr_operator.controller import covers, differ, graphs, handover, recall, review, telling
+from dgdr_operator.controller import covers, differ, graphs, handover, recall, review, telling, trial
 from dgdr_operator.controller.world import (
     DRIFT,
     Action,
@@ -12,6 +12,7 @@ from dgdr_operator.controller.world import (
     ApplyGraph,
     DeleteGraph,
     LookAgain,
+    Measure,
     Object,
     World,
     is_ours,
@@ -118,6 +119,8 @@ def _at_rest(world: World, graph: Object, plan: Planned, now: str) -> Iterator[A
         why = "the nodes or the release changed, and another plan would be made now"
         waiting = telling.waiting(world.pending, graph, why) if world.pending else status.synced(plan.name)
         yield from telling.report(world, verdict.adding(waiting), now, plan)
+        if graphs.state(graph).serving and (job := trial.wanted(world, plan)):
+            yield Measure(job=job)
         return
     leaving = graphs.state(graph).serving and not world.old["metadata"].get("deletionTimestamp")
     said = status.unsynced("PermissionMissing", world.denied) if world.denied else _taking_over(plan, world.old)

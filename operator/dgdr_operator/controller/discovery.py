@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 PERIOD, IMPATIENCE = 60.0, 5.0
 """Seconds between two looks, and while the first has not succeeded yet; a watch on nodes would cost a wake-up per
 heartbeat of each of them."""
+MOUTHFUL = "200"
+"""Objects a page: what is read at a time keeps everything else waiting, and these are large."""
 GPU_NODES = "nvidia.com/gpu.present=true"
 """Label that the GPU feature discovery puts on nodes with NVIDIA GPUs."""
 UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
@@ -158,7 +160,7 @@ class Discovery:
             return {}
 
     async def _pages(self, kind: Kind, namespace: str, query: Mapping[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
-        async for page, _ in self._cluster.pages(kind, namespace, **query):
+        async for page, _ in self._cluster.pages(kind, namespace, limit=MOUTHFUL, **query):
             yield page
             await asyncio.sleep(0)  # a page takes milliseconds to count, and others wait
 

@@ -9,6 +9,7 @@ from typing import Any
 from dgdr_operator.controller import errors, gauges, metrics, modes, recall
 from dgdr_operator.controller.acting import Actor
 from dgdr_operator.controller.apply import Hands, Kinds
+from dgdr_operator.controller.bench import Bench
 from dgdr_operator.controller.beside import Beside
 from dgdr_operator.controller.cache import Cache, Name, Object, name_of, version_of
 from dgdr_operator.controller.clock import Clock
@@ -95,7 +96,8 @@ class Life:
             release=recall.release(self._scope.settings),
             hold=self._scope.hold,
         )
-        actor = Actor(self._cluster, hands, self._queue, clock)
+        bench = Bench(self._cluster, self._scope.kinds.request)
+        actor = Actor(self._cluster, hands, bench, self._queue, clock)
         return Tools(
             cache=self._cache,
             estimation=self._estimation,

@@ -102,7 +102,7 @@ class Outlook:
             return found, None
         there = ", ".join(str(one.get("plan")) for one in record.history(live)) or "none"
         message = f"{ROLLBACK} names the plan {pin}, and the history has {there}"
-        return known or Working(seconds=0.0), ("PlanUnknown", message)
+        return known or Working(seconds=0.0), ("RollbackUnknown", message)
 
     def _answer(self, request: Object) -> tuple[Answer, Planned | None]:
         """The plan for *request*, and the one that would be made today, where that waits for the user's word."""

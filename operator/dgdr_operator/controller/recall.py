@@ -72,11 +72,7 @@ def release(settings: Settings) -> str:
 
 def world_hash(nodes: Inventory | None, release: str) -> str:
     """A digest of what a plan rests on besides the request: the nodes, free or not, and our own *release*."""
-    groups = nodes.groups if nodes else ()
-    seen = [
-        [group.sku, group.product, group.nodes, group.gpus_per_node, group.memory, dict(group.fabric)]
-        for group in groups
-    ]
+    seen = nodes.supply if nodes else ""
     return sha256(json.dumps([seen, release], sort_keys=True).encode()).hexdigest()[:10]
 
 

@@ -1,5 +1,6 @@
 """The journey in a process of its own: a request's body and the inventory in, an answer out, never an exception."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dgdr_operator.controller.safety import GATED, NODE_GPUS
 from dgdr_operator.errors import InvalidSpec, JourneyError
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.journey import Solution
-from dgdr_operator.planned import THROUGHPUT, Planned
+from dgdr_operator.planned import BENCHMARK, THROUGHPUT, Planned
 from dgdr_operator.report import dossier, figures
 from dgdr_operator.report.asked import Asked
 from dgdr_operator.request import DeploymentRequest
@@ -116,6 +117,8 @@ def _named(found: Found, request: DeploymentRequest, nodes: Inventory | None, se
     choice, fabric = made.outcome.choice, (made.fabric.ready, made.fabric.reason, made.fabric.message)
     shown = refusal.marked(made.graph, made.request, made.shortfall)
     graph = accompanied(annotated(shown, INPUTS_HASH, made.input_hash), made.objects[:-1])
+    if made.benchmark is not None:
+        graph = annotated(graph, BENCHMARK, json.dumps(made.benchmark, sort_keys=True))
     throughput = choice.tokens_per_second_per_gpu if made.shortfall.priced else 0.0
     promised = annotated(graph, THROUGHPUT, f"{throughput:.4g}")
     promised = annotated(promised, NODE_GPUS, str(found.solution.site.place.node_gpus))

@@ -58,13 +58,20 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Hold the graph to its predictions: run this Job, or see how far it is."""
+
+    job: Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookAgain:
     """Come back after so many seconds."""
 
     after: float
 
 
-Action = ApplyStatus | ApplyGraph | ApplyRecord | DeleteGraph | Announce | LookAgain
+Action = ApplyStatus | ApplyGraph | ApplyRecord | DeleteGraph | Announce | Measure | LookAgain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

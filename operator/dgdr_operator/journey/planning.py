@@ -11,7 +11,7 @@ from dgdr_operator.journey import leeway, pinned, placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
 from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
-from dgdr_operator.manifest import fabric, graph, releases
+from dgdr_operator.manifest import benchmark, fabric, graph, releases
 from dgdr_operator.manifest.sites import Site
 from dgdr_operator.request import DeploymentRequest, Identity
 from dgdr_operator.settings import Settings
@@ -41,7 +41,8 @@ class Plan:
 
     request: as it was planned, hardware filled in; outcome: the search that chose; objects: what to create, in this
     order, the DynamoGraphDeployment last; notes: sentences for people; input_hash: equal inputs give equal hashes,
-    and equal hashes equal plans; data_version: of the measurements; shortfall: what the plan misses or leaves open.
+    and equal hashes equal plans; data_version: of the measurements; shortfall: what the plan misses or leaves open;
+    benchmark: the Job that holds the running graph to its predictions, None where the request does not want one.
     """
 
     request: DeploymentRequest
@@ -52,6 +53,7 @@ class Plan:
     data_version: str
     fabric: FabricVerdict
     shortfall: Shortfall
+    benchmark: dict[str, Any] | None = None
 
     @property
     def graph(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
         fabric=answer.transport.fabric,
         place=placing.place(group, inventory, question.problems[0].system),
         context=model.max_position,
+        gated=catalogue.is_gated(request.model),
         experts=0 if model.experts is None else model.experts.count,
         kv_dtype="fp8" if engines.dtype(answer.outcome, "kv cache", choice.backend).startswith("fp8") else "auto",
     )
@@ -133,7 +136,9 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
 def named(solution: Solution, identity: Identity, digest: str) -> Plan:
     """The quick part of `plan`: what to create for the request called *identity*. Raises what `plan` does."""
     request = replace(solution.site.request, identity=identity)
-    built = graph.build(solution.outcome.choice, replace(solution.site, request=request))
+    site, choice = replace(solution.site, request=request), solution.outcome.choice
+    built = graph.build(choice, site)
+    wanted = request.policy.measured and not request.knobs.mocker
     return Plan(
         request=request,
         outcome=solution.outcome,
@@ -143,6 +148,9 @@ def named(solution: Solution, identity: Identity, digest: str) -> Plan:
         data_version=solution.data_version,
         fabric=solution.fabric,
         shortfall=replace(solution.shortfall, departures=built.departures),
+        benchmark=benchmark.job(built.objects[-1], choice, site, benchmark.address(built.objects[-1]))
+        if wanted
+        else None,
     )
 
 

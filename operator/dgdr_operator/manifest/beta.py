@@ -83,7 +83,7 @@ def _container(pod: Pod, container: Container) -> dict[str, Any]:
     if container.env:
         written["env"] = [{"name": name, "value": value} for name, value in container.env.items()]
     if pod.secret:
-        written["envFrom"] = [{"secretRef": {"name": pod.secret, "optional": True}}]
+        written["envFrom"] = [{"secretRef": {"name": pod.secret, "optional": not pod.secret_needed}}]
     if container.security:
         written["securityContext"] = dict(container.security)
     if container.resources:

@@ -117,6 +117,7 @@ def pod(site: Site) -> Pod:
     return Pod(
         volumes=storage.volumes(site.cache),
         secret=site.secret,
+        secret_needed=site.needs_token,
         tolerations=tuple(unique.values()),
         node_selector=always.node_selector,
         pull_secrets=always.pull_secrets,

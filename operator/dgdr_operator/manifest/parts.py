@@ -41,11 +41,13 @@ class Volume:
 class Pod:
     """What surrounds the container: volumes, the token's Secret ("" for none), and where the pod may run.
 
+    secret_needed: without the token the model cannot be had, so the pod need not start;
     pull_secrets: names of Secrets for the image registry, beside those that the platform finds itself.
     """
 
     volumes: tuple[Volume, ...] = ()
     secret: str = ""
+    secret_needed: bool = False
     tolerations: tuple[Mapping[str, Any], ...] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
     affinity: Mapping[str, Any] = field(default_factory=dict)

@@ -45,7 +45,8 @@ class Place:
 class Site:
     """Everything a graph depends on besides the estimate itself.
 
-    context: the model's longest sequence, tokens; kv_dtype: "fp8" or "auto"; experts: of one layer, 0 for none.
+    context: the model's longest sequence, tokens; kv_dtype: "fp8" or "auto"; experts: of one layer, 0 for none;
+    gated: whether the model is given to token holders only.
     """
 
     request: DeploymentRequest
@@ -57,6 +58,7 @@ class Site:
     context: int
     kv_dtype: str
     experts: int = 0
+    gated: bool = False
 
     @property
     def cache(self) -> ModelCache | None:
@@ -69,6 +71,12 @@ class Site:
         if given is None or any(given.get(word) is True for word in _IDLE):
             return False
         return "mode" not in given or role in _COUNTED[given["mode"]]
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether pods download a model that is given to token holders only; a folder of the claim needs no token."""
+        stored = self.cache is not None and self.cache.model_path is not None
+        return self.gated and not stored
 
     @property
     def secret(self) -> str:

@@ -142,6 +142,14 @@ def _choices(stored: Accuracy) -> Iterator[str]:
         counts = [str(found[field]) for field in ("missed", "groups", "configurations", "levels")]
         yield f"| {name} | {' | '.join(shares + counts)} |"
     yield ""
+    yield "The questions that lose most:"
+    yield ""
+    yield "| model, system, engine, input/output tokens | lost | by chance | configurations | picks |"
+    yield "|---|---|---|---|---|"
+    for loss in stored.regret.get("all", {}).get("most", ()):
+        shares = [_percent(loss[field]) for field in ("lost", "blind")]
+        yield f"| {loss['question']} | {' | '.join(shares)} | {loss['configurations']} | {loss['levels']} |"
+    yield ""
 
 
 def _intervals(stored: Accuracy) -> Iterator[str]:

@@ -37,13 +37,27 @@ _STALLED = 10_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One metric, predicted and measured in the units of its name; error: predicted / measured - 1."""
+    """One metric, predicted and measured in the units of its name; error: predicted / measured - 1.
+
+    ends: of the 90 % interval that was predicted, None where the plan has none.
+    """
 
     name: str
     title: str
     unit: str
     predicted: float
     measured: float
+    ends: tuple[float, float] | None = None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether what was measured lies in the interval; None without one."""
+        return None if self.ends is None else self.ends[0] <= self.measured <= self.ends[1]
+
+    @property
+    def interval(self) -> str:
+        """The interval in words, "" for none."""
+        return "" if self.ends is None else f"{figures.plain(self.ends[0])} to {figures.plain(self.ends[1])}"
 
     @property
     def error(self) -> float:
@@ -54,7 +68,9 @@ class Line:
 def lines(plan: Mapping[str, Any], measured: Measured, source: str) -> list[Line]:
     """The metrics that both know. Raises NoMeasurement when there is none."""
     found = [
-        Line(name=key, title=title, unit=unit, predicted=float(plan[key]), measured=measured[tag])
+        Line(
+            name=key, title=title, unit=unit, predicted=float(plan[key]), measured=measured[tag], ends=_ends(plan, key)
+        )
         for key, (tag, title, unit) in METRICS.items()
         if plan.get(key) is not None and measured.get(tag, 0) > 0
     ]
@@ -63,6 +79,11 @@ def lines(plan: Mapping[str, Any], measured: Measured, source: str) -> list[Line
             source, f"has none of {', '.join(tag for tag, _, _ in METRICS.values())}: was it --streaming?"
         )
     return found
+
+
+def _ends(plan: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    low, high = plan.get(f"{key}_low"), plan.get(f"{key}_high")
+    return None if low is None or high is None else (float(low), float(high))
 
 
 def remarks(plan: Mapping[str, Any], measured: Measured, found: Sequence[Line]) -> Iterator[str]:
@@ -76,6 +97,10 @@ def remarks(plan: Mapping[str, Any], measured: Measured, found: Sequence[Line]) 
         share, (low, high) = errors["tokens_per_second"], _THROUGHPUT_GOOD
         usual = "as a healthy deployment is" if low <= share <= high else f"a healthy one has {low:.0%} to {high:.0%}"
         yield f"output is {share:.0%} of the prediction; {usual}".replace("%", " %")
+    for line in found:
+        if line.inside is False:
+            seen = f"{line.title} {figures.plain(line.measured)} {line.unit}"
+            yield f"{seen} lies outside the 90 % interval of {line.interval} {line.unit}"
     if plan.get("mode") == "disaggregated" and measured.get("time_to_first_token", 0) > _STALLED:
         yield "a first token after ten seconds: keys and values most likely move over TCP, see `dgdr doctor`"
 
@@ -89,6 +114,7 @@ def page(plan: Mapping[str, Any], found: Sequence[Line], notes: Sequence[str], p
         Column(head=("", "unit"), cells=tuple(line.unit for line in found), left=True),
         Column(head=("", "predicted"), cells=tuple(figures.plain(line.predicted) for line in found)),
         Column(head=("", "measured"), cells=tuple(figures.plain(line.measured) for line in found)),
+        Column(head=("", "90 % interval"), cells=tuple(line.interval or "-" for line in found)),
         Column(head=("", "error %"), cells=tuple(f"{line.error * 100:+.1f}" for line in found)),
     ]
     written = [*heading(title, paper), *grid.draw(table, paper), "", *facts("Remarks", list(notes), paper)]
@@ -97,11 +123,14 @@ def page(plan: Mapping[str, Any], found: Sequence[Line], notes: Sequence[str], p
 
 def record(plan: Mapping[str, Any], found: Sequence[Line], notes: Sequence[str]) -> str:
     """The comparison as JSON."""
-    metrics = {
-        line.name: {"predicted": line.predicted, "measured": line.measured, "error": round(line.error, 6)}
-        for line in found
-    }
+    metrics = {line.name: _metric(line) for line in found}
     return json.dumps({"plan": dict(plan), "metrics": metrics, "remarks": list(notes)}, indent=2) + "\n"
+
+
+def _metric(line: Line) -> dict[str, Any]:
+    low, high = line.ends or (None, None)
+    told = {"predicted": line.predicted, "measured": line.measured, "error": round(line.error, 6)}
+    return {**told, "low": low, "high": high, "inside": line.inside}
 
 
 def _departures(plan: Mapping[str, Any], measured: Measured) -> Iterator[str]:

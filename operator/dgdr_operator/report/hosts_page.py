@@ -36,6 +36,10 @@ def section(hosts: Hosts | None) -> Iterator[str]:
         for which in ("prior", "fitted"):
             yield f"| {backend} | {which} | {_scores(fit, which, names)} | {fit.rows} | {fit.groups} |"
     yield ""
+    if any(not fit.kept for fit in hosts.engines.values()):
+        yield "Where the prior is used nothing is fitted, so that the errors above are also those of groups, models and"
+        yield "systems that were left out."
+        yield ""
 
 
 def _row(one: Constant, *, kept: bool) -> str:

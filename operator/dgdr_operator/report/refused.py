@@ -11,12 +11,14 @@ from dgdr_operator.units import MILLISECOND
 from estimator.estimates import Estimate, Infeasible, Relaxation
 
 _MILLISECONDS = frozenset({"ttft", "itl", "e2eLatency"})
+_LOADS = frozenset({"concurrency", "requestRate"})
 _FLAG = {
     "ttft": "--ttft",
     "itl": "--itl",
     "e2eLatency": "--request-latency",
     "confidence": "--confidence",
     "totalGpus": "--total-gpus",
+    "freeGpus": "free GPUs:",
     "isl": "--isl",
     "concurrency": "--concurrency",
     "requestRate": "--request-rate",
@@ -56,7 +58,13 @@ def shown(relaxation: Relaxation) -> str:
         return figures.short(_up(relaxation.value / MILLISECOND))
     if relaxation.knob == "confidence":
         return figures.short(floor(relaxation.value * 1e3) / 1e3)
-    return figures.short(relaxation.value)
+    return figures.short(_down(relaxation.value) if relaxation.knob in _LOADS else relaxation.value)
+
+
+def _down(value: float) -> float:
+    """The largest number of four significant digits that is not above *value* (above zero)."""
+    unit = 10.0 ** (floor(log10(value)) - 3)
+    return floor(value / unit) * unit
 
 
 def _up(value: float) -> float:

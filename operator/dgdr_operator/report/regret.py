@@ -17,6 +17,18 @@ from estimator.ops import Array
 _FEWEST = 2
 """Configurations without which there is nothing to choose."""
 _HIGH = 90
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """One question: its words, mean loss over its levels, that of choosing at random, configurations and levels."""
+
+    question: str
+    lost: float
+    blind: float
+    configurations: int
+    levels: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +37,7 @@ class Regret:
 
     groups, configurations, levels: questions with a choice, what there was to choose from in all, and how often one
     was made; blind: mean loss of choosing at random; right: share of levels at which the best one was picked; missed:
-    levels at which the pick was never measured to be that fast.
+    levels at which the pick was never measured to be that fast; most: the questions that lose most.
     """
 
     groups: int
@@ -37,6 +49,7 @@ class Regret:
     blind: float
     right: float
     missed: int
+    most: tuple[Loss, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +69,31 @@ class _Curve:
 class _Group:
     """Losses of one question, shape (levels,); blind: of choosing at random."""
 
+    question: str
     lost: Array
     blind: Array
     configurations: int
 
+    @property
+    def loss(self) -> Loss:
+        """The same in means."""
+        return Loss(
+            question=self.question,
+            lost=float(self.lost.mean()),
+            blind=float(self.blind.mean()),
+            configurations=self.configurations,
+            levels=len(self.lost),
+        )
+
 
 def regret(pairs: Iterable[Pair]) -> Regret | None:
     """The regret over all questions of *pairs* that leave a choice; None if none does."""
-    judged = [_judged(curves) for curves in _questions(pairs).values()]
+    judged = [_judged(question, curves) for question, curves in _questions(pairs).items()]
     groups = [group for group in judged if group is not None]
     if not groups:
         return None
-    lost = np.concatenate([group.lost for group in groups])
-    each = np.array([group.lost.mean() for group in groups])
+    lost, losses = np.concatenate([group.lost for group in groups]), [group.loss for group in groups]
+    each = np.array([loss.lost for loss in losses])
     return Regret(
         groups=len(groups),
         configurations=sum(group.configurations for group in groups),
@@ -76,9 +101,10 @@ def regret(pairs: Iterable[Pair]) -> Regret | None:
         mean=float(each.mean()),
         median=float(np.median(each)),
         p90=float(np.percentile(each, _HIGH)),
-        blind=float(np.mean([group.blind.mean() for group in groups])),
+        blind=float(np.mean([loss.blind for loss in losses])),
         right=float(np.mean(lost == 0)),
         missed=int(np.sum(lost == 1)),
+        most=tuple(sorted((loss for loss in losses if loss.lost > 0), key=lambda one: -one.lost)[:_SHOWN]),
     )
 
 
@@ -92,18 +118,18 @@ def by_engine(pairs: Sequence[Pair]) -> dict[str, Regret]:
 _Measured, _Predicted = 1, 0
 
 
-def _questions(pairs: Iterable[Pair]) -> Mapping[tuple[object, ...], Mapping[str, list[Pair]]]:
+def _questions(pairs: Iterable[Pair]) -> Mapping[str, Mapping[str, list[Pair]]]:
     """Question -> configuration -> its runs."""
-    found: dict[tuple[object, ...], dict[str, list[Pair]]] = {}
+    found: dict[str, dict[str, list[Pair]]] = {}
     for pair in pairs:
         if pair.itl is None or pair.throughput is None:
             continue
-        key = (pair.backend, pair.system, pair.model, pair.setting.isl, pair.setting.osl)
+        key = f"{pair.model}, {pair.system}, {pair.backend}, {pair.setting.isl}/{pair.setting.osl}"
         found.setdefault(key, {}).setdefault(pair.setting.configuration, []).append(pair)
     return found
 
 
-def _judged(configurations: Mapping[str, list[Pair]]) -> _Group | None:
+def _judged(question: str, configurations: Mapping[str, list[Pair]]) -> _Group | None:
     """What each choice of one question loses; None where fewer than two configurations reach any level."""
     if len(configurations) < _FEWEST:
         return None
@@ -118,6 +144,7 @@ def _judged(configurations: Mapping[str, list[Pair]]) -> _Group | None:
     picked = _picked([_curve(own, _Predicted) for own in runs], levels)
     able = measured > 0
     return _Group(
+        question=question,
         lost=lost[picked, np.arange(len(levels))],
         blind=(lost * able).sum(axis=0) / able.sum(axis=0),
         configurations=len(runs),

@@ -51,18 +51,17 @@ def page(request: Object, report: Mapping[str, str], paper: Paper) -> str:
 
 
 def past(report: Mapping[str, str], current: str, paper: Paper) -> str:
-    """The plans that are remembered, newest first."""
+    """The plans that are remembered, newest first, the current one marked."""
     entries = history(report)
     if not entries:
         return "no plan is remembered\n"
-    cells = {
-        "": ["*" if entry["plan"] == current else "" for entry in entries],
-        "plan": [str(entry["plan"]) for entry in entries],
-        "since": [str(entry.get("at", "")) for entry in entries],
-        "what it is": [str(entry.get("summary", "")) for entry in entries],
-    }
-    columns = [Column(head=(head, ""), cells=tuple(column), left=True) for head, column in cells.items()]
-    return "\n".join(grid.draw(columns, paper)) + "\n"
+    lines: list[str] = []
+    for entry in entries:
+        mark = "*" if entry["plan"] == current else " "
+        lines.append(f"{mark} {entry['plan']}  since {entry.get('at', '')}")
+        said = wrap(str(entry.get("summary", "")), max(paper.width - 4, 20), break_on_hyphens=False)
+        lines += [f"    {line}" for line in said]
+    return "\n".join(lines) + "\n"
 
 
 def history(report: Mapping[str, str]) -> list[dict[str, Any]]:

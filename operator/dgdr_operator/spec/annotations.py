@@ -31,18 +31,13 @@ _CHOICES = {
 }
 """Annotations with a list of values, and the values; the first is what silence means."""
 
-_SUPPORTED = {
-    "validate": ("false",),
-}
-"""Annotations that are part of the contract, some of whose values this release cannot honour: those it can."""
-
 _FREE = ("retry", "fabric", "hf-secret", "pin", "approve", "rollback", "confidence")
 _ALL = (*_CHOICES, *_FREE)
 _SHARE = re.compile(r"0?\.[0-9]{1,6}|0", re.ASCII)
 
 
 def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every own annotation that is unknown, misspelt or not supported."""
+    """Every own annotation that is unknown or misspelt."""
     for key, value in _own(annotations).items():
         path = f"metadata.annotations[{OWN}/{key[:60]}]"
         if key not in _ALL:
@@ -52,8 +47,6 @@ def problems(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif key in _CHOICES and value not in _CHOICES[key]:
             allowed = _CHOICES[key]
             yield path, f"must be {' or '.join(allowed)}, not {show(value)}{nearest(value, allowed)}"
-        elif value not in _SUPPORTED.get(key, (value,)):
-            yield path, f"{value} is not supported yet: {' or '.join(_SUPPORTED[key])} is"
         elif key == "pin":
             yield from ((path, problem) for problem in _pin_problems(value))
         elif key == "confidence" and _probability(value) is None:
@@ -89,6 +82,7 @@ def policy(annotations: Mapping[str, Any], said: Policy) -> Policy:
         balanced=_on(own, "eplb"),
         best_effort=own.get("on-infeasible") == "best-effort",
         memory_fit=own.get("on-unsupported") == "memory-fit",
+        measured=_on(own, "validate"),
     )
 
 

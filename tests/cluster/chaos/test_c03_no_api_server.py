@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cluster.stage.stage import Stage
+from tests.cluster.stage.stage import SLACK, Stage
 
 LONG = pytest.mark.scale
 
@@ -25,4 +25,4 @@ def test_c03_an_api_server_that_is_gone_is_waited_for(stage: Stage, seconds: flo
     stage.proxy.calm()
 
     assert (alive, healthy) == (True, 200)
-    stage.settled(*names, seconds=30)
+    stage.settled(*names, seconds=30 * SLACK)

@@ -13,7 +13,7 @@ from tests.cluster.stage.replica import Replica
 from tests.cluster.stage.stage import Stage
 from tests.fakes.proxy import Proxy
 
-QUICK = {"lease__DURATION": 3.0, "lease__DEADLINE": 2.0, "lease__RENEWAL": 0.5, "lease__GLANCE": 0.25}
+QUICK = {"lease__DURATION": 6.0, "lease__DEADLINE": 4.0, "lease__RENEWAL": 0.5, "lease__GLANCE": 0.25}
 Pair = Callable[..., tuple[tuple[Replica, Proxy], tuple[Replica, Proxy]]]
 
 
@@ -36,7 +36,7 @@ def pair(stage: Stage) -> Iterator[Pair]:
                 changes = {**hurry, **({"SKEW": skew} if skew else {})}
                 replica = stage.cast.another(proxy, *flags, **changes)
                 stack.callback(replica.close)
-                replica.start()
+                replica.start_stubbornly()
                 stage.eventually(lambda: holder(stage), "a leader")
                 found.append((replica, proxy))
             return found[0], found[1]
@@ -74,7 +74,7 @@ def test_c14_a_wrong_clock_neither_steals_nor_keeps_the_lead(stage: Stage, pair:
     first = holder(stage)
     stage.ask()
     stage.settled()
-    time.sleep(4)
+    time.sleep(3)
     kept = holder(stage)
 
     leader.kill()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cluster.chaos.test_c13_two_replicas import Pair, holder, pair
-from tests.cluster.stage.stage import Stage
+from tests.cluster.stage.stage import SLACK, Stage
 
 __all__ = ["pair"]
 
@@ -32,7 +32,7 @@ def test_c19_a_busy_leader_that_is_told_to_stop_hands_over(
 
     say(f"SIGTERM under load: ended after {took:.1f} s with {code}; the follower acted {acted:.1f} s later")
     assert code == 0
-    assert took < 10
-    assert acted < 3
+    assert took < 10 * SLACK
+    assert acted < 3 * SLACK
     stage.settled(*names)
     assert len(stage.graphs()) == len(names)

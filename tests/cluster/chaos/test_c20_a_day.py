@@ -20,7 +20,7 @@ def restless(stage: Stage) -> Iterator[Replica]:
     stage.replica.stop()
     with stage.cast.ground.proxy() as proxy:
         replica = stage.cast.another(proxy, "--namespace", stage.namespace, sweep__PERIOD=0.02, cluster__PAGE=500)
-        replica.start()
+        replica.start_stubbornly()
         yield replica
         replica.close()
 

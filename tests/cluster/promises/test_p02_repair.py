@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.stage.stage import Stage
+from tests.cluster.stage.stage import SLACK, Stage
 from tests.cluster.user import GRAPHS
 from tests.fakes.api import STEPS
 
-SECONDS = 30.0
+SECONDS = 30.0 * SLACK
 
 
 def test_p02_after_a_fault_the_world_is_right_within_half_a_minute(stage: Stage) -> None:

@@ -8,17 +8,19 @@ from collections.abc import Callable
 import pytest
 
 from e2e.chart import LEASE
-from tests.cluster.stage.stage import Stage
+from tests.cluster.stage.stage import SLACK, Stage
 
-SHARE = 0.25
-"""How much shorter the waits of the election are here than in production; the long form takes them as they are."""
 WAITS = {"lease__DURATION": 12.0, "lease__DEADLINE": 8.0, "lease__RENEWAL": 2.0, "lease__GLANCE": 1.0}
+"""The waits of the election in production, in seconds."""
+HALF = pytest.param(0.5, SLACK, id="in a hurry")
+WHOLE = pytest.param(1.0, 1.0, id="as it is", marks=pytest.mark.scale)
+"""Shares of those waits, and of the promised time that the test allows."""
 
 
-@pytest.mark.parametrize("share", [SHARE, pytest.param(1.0, marks=pytest.mark.scale)])
+@pytest.mark.parametrize(("share", "slack"), [HALF, WHOLE])
 @pytest.mark.parametrize(("end", "limit"), [("killed", 20.0), ("stopped", 3.0)])
 def test_p07_another_replica_goes_on(
-    stage: Stage, say: Callable[[str], None], share: float, end: str, limit: float
+    stage: Stage, say: Callable[[str], None], share: float, slack: float, end: str, limit: float
 ) -> None:
     stage.replica.stop()
     stage.api.delete("leases", *LEASE.split("/"))
@@ -26,10 +28,10 @@ def test_p07_another_replica_goes_on(
     flags = ("--namespace", stage.namespace, f"--lease={LEASE}")
     first, second = (stage.cast.another(stage.proxy, *flags, **waits) for _ in range(2))
     try:
-        first.start()
+        first.start_stubbornly()
         stage.ask("before")
         stage.settled("before")
-        second.start()
+        second.start_stubbornly()
 
         if end == "killed":
             first.kill()
@@ -41,7 +43,7 @@ def test_p07_another_replica_goes_on(
         took = time.monotonic() - began
 
         say(f"leader {end}, waits x {share:g}: the next one made a graph after {took:.1f} s")
-        assert took <= limit
+        assert took <= limit * slack
         stage.settled("before", "after")
     finally:
         first.close()

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from e2e.processes import Child, free_port
+from e2e.processes import Child, NotReady, free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 START_LIMIT = 90.0
@@ -63,6 +63,16 @@ class Replica:
         """Starts it and waits until it is ready; answers with the seconds that took, raises NotReady."""
         self.begin()
         return self.wait_ready()
+
+    def start_stubbornly(self) -> None:
+        """Starts it until it stays, as a kubelet would: on a busy machine a young leader may lose its lead."""
+        for _ in range(3):
+            try:
+                self.start()
+            except NotReady:
+                continue
+            return
+        self.start()
 
     def wait_ready(self) -> float:
         """Waits until it is ready."""
