@@ -6,12 +6,12 @@ steps depends on the engine's policy. That gives a fixed point in g, solved for 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from estimator import lockstep, memory
-from estimator.ops import Array, Mask
+from estimator import lockstep, memory, mixing
+from estimator.ops import Array, Counts, Mask
 from estimator.step import Step
 from estimator.workload import Benchmark, Workload
 
@@ -25,6 +25,8 @@ _ARRIVAL_VARIANCE = 0.10
 """Queueing of prompts behind prompts relative to Poisson arrivals: closed-loop arrivals are spread by decode
 lengths. Obtained by comparing this formula with an event-driven simulation over 150 operating points."""
 _TINY = 1e-9
+_STRETCH, _STEEPEST = 1.05, 0.93
+"""How the slope of a step over its batch is taken, and where it is held: beyond, a worker is about to drown."""
 _HELD = 0.9
 """Share beyond which the queueing formula is held: closed loops cannot grow a queue without bound."""
 
@@ -50,6 +52,12 @@ class Columns:
     decoding: Array
     activations: Array
     cache: Array
+
+    def rows(self, chosen: Counts) -> "Columns":
+        """These loads, in the order given."""
+        picked = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "terms"}
+        terms = {name: values[chosen] for name, values in self.terms.items()}
+        return Columns(terms=terms, **{name: values[chosen] for name, values in picked.items()})
 
     @property
     def ttft(self) -> Array:
@@ -78,7 +86,7 @@ def estimate(
     state = (_in_waves if waves else _solve)(step, workload, np.clip(room, 1, requests), budget)
     terms = _first_token(step, state, requests, np.maximum(room, 1))
     if benchmark is not None and not waves:
-        crowd = _in_a_crowd(step, workload, state.decoding, budget)
+        crowd = mixing.in_a_crowd(step, workload, state.decoding, budget)
         terms |= _in_company(benchmark, requests, state.service, crowd)
     return Columns(
         requests=requests,
@@ -92,6 +100,24 @@ def estimate(
         decoding=state.decoding,
         activations=used,
         cache=cache,
+    )
+
+
+def at_rate(step: Step, workload: Workload, closed: Columns, rate: Array) -> Columns:
+    """The workers of *closed* when requests come at random, *rate* per second and rank, shape (n,).
+
+    *closed*: the steady states for whose requests they are configured, one per rate, each able to serve it.
+    """
+    state = _open(step, workload, rate, closed.budget)
+    room = np.maximum(closed.requests, 1)
+    return replace(
+        closed,
+        itl=state.step / workload.tokens_per_iteration,
+        request_rate=rate * step.shape.parallel.dp,
+        utilisation=state.busy,
+        terms=_first_token(step, state, np.minimum(state.decoding, room), room),
+        decoding=state.decoding,
+        admits=closed.admits & (state.busy < _BUSIEST) & (state.decoding <= room),
     )
 
 
@@ -142,7 +168,7 @@ def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _S
     decodes = max(workload.iterations, 1)
     sequences = 0.8 * requests
     for _ in range(_ITERATIONS):
-        seconds, service, occupied = _iteration(step, workload, sequences, budget, others)
+        seconds, service, occupied = mixing.iteration(step, workload, sequences, budget, others)
         rate = sequences / (decodes * seconds)
         busy = np.minimum(rate * occupied, _HELD)
         queue = _ARRIVAL_VARIANCE * busy / (1 - busy) * occupied * others
@@ -162,6 +188,37 @@ def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _S
         service=service,
         decoding=sequences,
     )
+
+
+def _open(step: Step, workload: Workload, rate: Array, budget: Array) -> _State:
+    """Requests that know nothing of each other: a Poisson stream of prompts, and as many sequences as it keeps alive.
+
+    A request is more often there when many are, so it sees half a sequence more than the mean, and more where steps
+    slow down with the batch. Prompts queue as in M/D/1: their times are nearly alike.
+    """
+    alone, decodes = np.ones_like(rate), max(workload.iterations, 1)
+    sequences = np.maximum(rate * decodes * step.decode(alone), _TINY)
+    for _ in range(_ITERATIONS):
+        seconds, service, occupied = mixing.iteration(step, workload, _seen(step, sequences), budget, alone)
+        busy = np.minimum(rate * occupied, _BUSIEST)
+        sequences = (1 - _DAMPING) * sequences + _DAMPING * rate * decodes * seconds
+    return _State(
+        step=seconds,
+        boundary=seconds / 2,
+        rate=rate,
+        busy=busy,
+        queue=busy / (1 - busy) / 2 * occupied,
+        service=service,
+        decoding=sequences,
+    )
+
+
+def _seen(step: Step, sequences: Array) -> Array:
+    """Sequences beside which a request decodes when *sequences* do on average."""
+    more = sequences * _STRETCH
+    steeper = np.log(step.decode(more) / step.decode(sequences)) / np.log(_STRETCH)
+    seen: Array = sequences + 0.5 / (1 - np.clip(steeper, 0, _STEEPEST))
+    return seen
 
 
 def _in_waves(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:
@@ -192,57 +249,3 @@ def _prompts_only(requests: Array, service: Array) -> _State:
         service=service,
         decoding=nothing,
     )
-
-
-def _iteration(
-    step: Step, workload: Workload, sequences: Array, budget: Array, others: Array
-) -> tuple[Array, Array, Array]:
-    """Mean seconds per iteration, a prompt's own service time, and the worker's time that a prompt takes."""
-    new = workload.new_tokens
-    arriving = others * sequences / max(workload.iterations, 1)
-    several = _company(arriving)
-    if step.shape.engine.policy == "prompt_only":
-        service, taken = _alone(step, new, np.minimum(several, np.maximum(budget / new, 1)), budget)
-        return step.decode(sequences) + arriving * taken, service, taken
-    room, chunks = _room(step, new, sequences, budget)
-    chunk = new / chunks
-    usual = np.where(chunks > 1, chunk, several * new)
-    together = np.minimum(np.maximum(usual, arriving * new), room)
-    share = np.minimum(1, np.minimum(arriving * new, room) / together)
-    mixed = step.mixed(together, sequences)
-    seconds = (1 - share) * step.decode(sequences) + share * mixed
-    service = np.where(chunks > 1, chunks * step.mixed(chunk, sequences), mixed)
-    return seconds, service, mixed * new / together
-
-
-def _company(arriving: Array) -> Array:
-    """Prompts in a step that has any, when *arriving* come per iteration on average: the mean of a Poisson count
-    that is not zero."""
-    mean = np.maximum(arriving, 1e-9)
-    return np.maximum(mean / -np.expm1(-mean), 1)
-
-
-def _alone(step: Step, new: int, several: Array, budget: Array) -> tuple[Array, Array]:
-    """A prompt's service time and its share of the worker's where prompts run without decodes, *several* at once;
-    a prompt longer than the budget runs in chunks of its own."""
-    nothing = np.zeros_like(budget)
-    chunks = np.ceil(new / budget)
-    chunked = chunks * step.mixed(new / chunks, nothing)
-    together = step.mixed(np.minimum(several * new, np.maximum(budget, new)), nothing)
-    return np.where(chunks > 1, chunked, together), np.where(chunks > 1, chunked, together / several)
-
-
-def _in_a_crowd(step: Step, workload: Workload, sequences: Array, budget: Array) -> Array:
-    """Seconds of the worker that a prompt takes while prompts fill every step and half the others decode already."""
-    if step.shape.engine.policy == "prompt_only":
-        return step.mixed(budget, np.zeros_like(budget)) * workload.new_tokens / budget
-    room, _ = _room(step, workload.new_tokens, sequences / 2, budget)
-    return step.mixed(room, sequences / 2) * workload.new_tokens / room
-
-
-def _room(step: Step, new: int, sequences: Array, budget: Array) -> tuple[Array, Array]:
-    """Prompt tokens that fit beside the decodes, and the steps that one prompt takes."""
-    left = np.maximum(budget - sequences * (1 + step.drafts), 1)
-    if step.shape.engine.policy == "whole_prompts":
-        return np.maximum(np.floor(left / new), 1) * new, np.ones_like(left)
-    return left, np.ceil(new / left)

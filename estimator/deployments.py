@@ -47,6 +47,9 @@ def aggregated_rows(problem: Problem, step: Step) -> Rows:
     pinned = problem.pins.size("aggregated", "batch")
     columns = aggregated.estimate(step, workload, LOADS if pinned is None else np.array([float(pinned)]))
     copies, rows = _copies(problem, columns, most, parallel.dp)
+    if workload.request_rate is not None:
+        columns = aggregated.at_rate(step, workload, columns.rows(rows), workload.request_rate / (copies * parallel.dp))
+        rows = np.arange(len(rows))
     concurrency = copies * parallel.dp * columns.requests[rows]
     rate = copies * columns.request_rate[rows]
     ttft, itl = columns.ttft[rows], columns.itl[rows]
