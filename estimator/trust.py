@@ -114,7 +114,10 @@ def _room(target: float | None, predicted: Array, wider: Array) -> Array:
     """The largest logarithm at which *target* is still kept, in the scale of predictions that rest on measurements."""
     room = np.full(predicted.shape, np.inf)
     if target is not None:
-        np.log(target / predicted, out=room, where=predicted > 0)
+        # Without a second token there is no time between tokens, and any promise about it is kept.
+        np.divide(target, predicted, out=room, where=predicted > 0)
+        with np.errstate(divide="ignore"):
+            room = np.log(room)
     return room / wider
 
 

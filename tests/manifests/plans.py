@@ -21,7 +21,7 @@ CACHE = ModelCache(claim="model-cache", mount="/opt/models")
 
 def a_worker(role: Role, *, tp: int, count: int = 1, batch: int = 1, tokens: int = 5632, **sizes: int) -> Worker:
     """A worker; its memory plays no part in a manifest."""
-    memory = Memory(weights=1, activations=1, kv_cache=1, kv_needed=1, fixed=1, capacity=4)
+    memory = Memory(weights=1, activations=1, kv_cache=1000, kv_needed=1, fixed=1, capacity=4)
     return Worker(
         role=role,
         count=count,

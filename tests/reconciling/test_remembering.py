@@ -55,7 +55,8 @@ def test_a_full_list_finds_what_vanished_and_what_changed() -> None:
     for name in ("kept", "changed", "ghost"):
         shelf.put(seen(1, name))
 
-    news = shelf.replace([seen(1, "kept"), seen(3, "changed"), seen(2, "new")], 5)
+    listed = [seen(1, "kept"), seen(3, "changed"), seen(2, "new")]
+    news = shelf.replace(dict(map(shelf.pack, listed)), 5)
 
     assert news == {("ns", "changed"), ("ns", "new"), ("ns", "ghost")}
     assert set(shelf) == {("ns", "kept"), ("ns", "changed"), ("ns", "new")}
@@ -65,7 +66,7 @@ def test_a_full_list_does_not_bury_what_was_born_after_it() -> None:
     shelf = Shelf()
     shelf.put(seen(9))
 
-    shelf.replace([], 5)
+    shelf.replace({}, 5)
 
     assert shelf.get(NAME) is not None
 

@@ -54,7 +54,9 @@ def value(series: str, **labels: str) -> float:
 
 
 def test_requests_are_counted_by_phase_and_by_what_keeps_their_graphs_from_the_plan() -> None:
-    gauges.requests([request("Deployed"), request("Deployed", "Paused"), request("Failed"), {"metadata": {}}])
+    bodies = [request("Deployed"), request("Deployed", "Paused"), request("Failed"), {"metadata": {}}]
+
+    gauges.requests(map(gauges.brief, bodies))
 
     assert value("dgdr_requests", phase="Deployed") == 2
     assert value("dgdr_requests", phase="Pending") == 1

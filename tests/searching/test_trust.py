@@ -125,6 +125,13 @@ def test_doubtful_predictions_are_believed_less() -> None:
     assert (sure, doubtful) == (1.0, 0.5)
 
 
+def test_without_a_second_token_any_promise_about_the_time_between_tokens_is_kept() -> None:
+    experience = _experience([(0.0, 0.0), (0.5, 0.5)])
+
+    assert experience.kept(Targets(itl=0.001, ttft=1.0), _told(0.0, 1.0))[0] == 0.5
+    assert experience.kept(Targets(itl=0.001, e2e=1.0), _told(0.0, 1.0))[0] == 0.5
+
+
 def test_nothing_is_said_about_an_engine_of_which_no_run_was_compared() -> None:
     assert trust.experience(_accuracy([(0.0, 0.0)]), "sglang") is None
     assert trust.experience(None, "vllm") is None

@@ -1,7 +1,8 @@
 """What is counted by looking: requests by phase, what is left undone and why, how long lines are and lives last."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +15,34 @@ LEFT = ("FieldConflict", "PermissionMissing", "ReplanPending", "Paused", "Foreig
 """Reasons of Synced=False that are shown even where no request has them, so that an alert sees them come."""
 
 
-def requests(bodies: Iterable[Object]) -> None:
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What is asked of all requests. phase: "" before the first status; left: reason of Synced where that is False."""
+
+    phase: str
+    left: str
+    finalizers: tuple[str, ...]
+
+    @property
+    def unplanned(self) -> bool:
+        """Whether it has no plan to go by."""
+        return self.phase not in {Phase.READY, Phase.DEPLOYING, Phase.DEPLOYED}
+
+
+def brief(body: Object) -> Brief:
+    """The brief of a request."""
+    status = body.get("status") or {}
+    conditions = status.get("conditions") or ()
+    left = (one.get("reason") for one in conditions if one.get("type") == Type.SYNCED and one.get("status") == "False")
+    finalizers = tuple((body.get("metadata") or {}).get("finalizers") or ())
+    return Brief(str(status.get("phase") or ""), str(next(left, "")), finalizers)
+
+
+def requests(briefs: Iterable[Hashable]) -> None:
     """Requests by phase, and those whose graph is not as planned, by reason."""
-    phases: Counter[str] = Counter()
-    left: Counter[str] = Counter()
-    for body in bodies:
-        status = body.get("status") or {}
-        phases[status.get("phase") or Phase.PENDING.value] += 1
-        for condition in status.get("conditions") or ():
-            if condition.get("type") == Type.SYNCED and condition.get("status") == "False":
-                left[str(condition.get("reason"))] += 1
+    known = [one for one in briefs if isinstance(one, Brief)]
+    phases = Counter(one.phase or Phase.PENDING.value for one in known)
+    left = Counter(one.left for one in known if one.left)
     for phase in Phase:
         metrics.REQUESTS.labels(phase.value).set(phases[phase.value])
     metrics.UNSYNCED.clear()

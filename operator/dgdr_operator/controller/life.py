@@ -18,6 +18,7 @@ from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
 from dgdr_operator.controller.existence import Existence
+from dgdr_operator.controller.gauges import Brief
 from dgdr_operator.controller.hearing import Hearing
 from dgdr_operator.controller.lease import Lease
 from dgdr_operator.controller.outlook import Outlook, Sources
@@ -26,7 +27,6 @@ from dgdr_operator.controller.sweep import Sweep
 from dgdr_operator.controller.upstream import Upstream
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.settings import Settings
-from dgdr_operator.status import Phase
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Life:
             self._nodes_changed,
             settings=scope.settings,
             namespace=scope.namespace,
-            waiting=lambda: any(map(_waits, self._cache.requests.objects.values())),
+            waiting=lambda: any(_waits(brief) for _, brief in self._cache.requests.briefs()),
             clock=clock,
         )
         self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
@@ -170,7 +170,7 @@ class Life:
     def measure(self, now: float) -> None:
         """Looks at what there is, and whether the watch still tells; who follows counts nothing as its own."""
         idle, queue = self._idle, self._queue.ledger
-        gauges.requests(() if idle else self._cache.requests.objects.values())
+        gauges.requests(() if idle else (brief for _, brief in self._cache.requests.briefs()))
         gauges.work(0 if idle else len(queue), self._estimation.waiting, self._reconciler.began.values(), now)
         for which in self._hearing.deaf(now):
             log.warning(
@@ -213,14 +213,14 @@ class Life:
 
     def _nodes_changed(self, other: bool) -> None:  # noqa: FBT001 - called back with what changed
         """Requests without a plan are planned again, also when only other GPUs are free; those with one keep it."""
-        for key, request in self._cache.requests.objects.items():
-            if other or _waits(request):
+        for key, brief in self._cache.requests.briefs():
+            if other or _waits(brief):
                 self._queue.add(key)
 
 
-def _waits(request: Object) -> bool:
+def _waits(brief: object) -> bool:
     """Whether a request has no plan to go by."""
-    return (request.get("status") or {}).get("phase") not in {Phase.READY, Phase.DEPLOYING, Phase.DEPLOYED}
+    return isinstance(brief, Brief) and brief.unplanned
 
 
 async def _report_missing_rights(cluster: Cluster, scope: Scope) -> None:

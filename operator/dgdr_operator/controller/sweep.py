@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Kinds
-from dgdr_operator.controller.cache import Cache, Name, Object, Shelf
+from dgdr_operator.controller.cache import Cache, Name, Packed, Shelf
 from dgdr_operator.controller.cluster import Cluster, Kind
 from dgdr_operator.controller.workqueue import Key
 
@@ -60,23 +60,29 @@ class Sweep:
         requests = await self._compare(self._kinds.request, self._cache.requests)
         if self.swept.is_set():
             metrics.GHOSTS.inc(len(graphs) + len(requests))
-            self._missed("graph", {name for name in graphs if self._cache.graphs.get(name)})
-            self._missed("request", {name for name in requests if self._cache.requests.get(name)})
+            self._missed("graph", {name for name in graphs if name in self._cache.graphs})
+            self._missed("request", {name for name in requests if name in self._cache.requests})
         self.swept.set()
         for key in {*self._cache.requests, *requests}:
             ring(key)
 
     async def _compare(self, kind: Kind, shelf: Shelf) -> set[Name]:
-        found, version = await self._list(kind)
+        found, version = await self._list(kind, shelf)
         return shelf.replace(found, int(version) if version.isdigit() else None)
 
-    async def _list(self, kind: Kind) -> tuple[list[Object], str]:
+    async def _list(self, kind: Kind, shelf: Shelf) -> tuple[dict[Name, Packed], str]:
         """All objects and the version of the list; begun again when its pages expire, in one piece the last time."""
         for attempt in range(1, PAGED_TRIES + 1):
             query = {"limit": "0"} if attempt == PAGED_TRIES else {}
+            found: dict[Name, Packed] = {}
+            latest = ""
             try:
-                pages = [page async for page in self._cluster.pages(kind, self._namespace, **query)]
+                async for page, version in self._cluster.pages(kind, self._namespace, **query):
+                    latest = version
+                    for body in page:
+                        found.update((shelf.pack(body),))
+                        await asyncio.sleep(0)  # a page takes a while to pack, and others wait
             except errors.Gone:
                 continue
-            return [body for page, _ in pages for body in page], pages[-1][1]
+            return found, latest
         raise errors.Gone(f"the list of {kind.plural} expired {PAGED_TRIES} times")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dgdr_operator.controller import errors, modes
 from dgdr_operator.controller.cache import Cache
 from dgdr_operator.controller.cluster import DEPLOYMENTS, WEBHOOKS, Cluster, Kind, Object
+from dgdr_operator.controller.gauges import Brief
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ class Upstream:
 
     def _signed(self) -> bool:
         """Some request carries its finalizer."""
-        requests = self._cache.requests.objects.values()
-        return any(modes.FINALIZER in (body["metadata"].get("finalizers") or ()) for body in requests)
+        briefs = (brief for _, brief in self._cache.requests.briefs())
+        return any(isinstance(brief, Brief) and modes.FINALIZER in brief.finalizers for brief in briefs)
 
     async def _hooked(self) -> bool:
         return any(

@@ -11,7 +11,7 @@ import yaml
 from dgdr_operator.manifest import alpha, beta, checks, components, mocker, names, notes, override, planner, trtllm
 from dgdr_operator.manifest.components import Titles
 from dgdr_operator.manifest.parts import Component
-from dgdr_operator.manifest.sites import Site, copies, serving
+from dgdr_operator.manifest.sites import Site, copies, serving, within
 from dgdr_operator.request import OWN, DeploymentRequest
 from estimator.estimates import Estimate
 
@@ -34,6 +34,7 @@ def build(estimate: Estimate, site: Site) -> Built:
     Raises ManifestError when a rule is broken, InvalidSpec when the request's names or overrides do not fit.
     """
     mocked = site.request.knobs.mocker
+    site = site if mocked else within(estimate, site)
     *files, graph, note = _mocked(estimate, site) if mocked else _served(estimate, site)
     changed, ignored = _overridden(graph, site.request)
     departures = tuple(override.departures(graph, changed))

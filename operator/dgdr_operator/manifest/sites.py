@@ -1,17 +1,22 @@
 """Where a plan is put: everything that a graph depends on besides the estimate itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.manifest import storage
 from dgdr_operator.manifest.fabric import Fabric
 from dgdr_operator.manifest.parts import Serving
 from dgdr_operator.manifest.releases import Target
 from dgdr_operator.request import ApiVersion, DeploymentRequest, ModelCache
 from dgdr_operator.settings import Settings
-from estimator.estimates import Role, Worker
+from estimator.estimates import Estimate, Role, Worker
 
+BLOCK = 64
+"""Tokens that no engine's cache block exceeds."""
+UNBOUND = 1 << 31
+"""Tokens; longer than any model's context."""
 CONTEXT_SLACK = 1500
 """Tokens beyond isl + osl that a request may reach before it is refused; the customer's 4000 + 500 gives 6000."""
 
@@ -83,6 +88,31 @@ class Site:
         """The Secret that holds HF_TOKEN, "" for none: the request's, else the operator's."""
         named = self.request.knobs.hf_secret
         return self.settings.hf_secret if named is None else named
+
+
+def within(estimate: Estimate, site: Site) -> Site:
+    """*site* with no longer sequences than the cache of every worker holds: engines refuse to start otherwise.
+
+    Raises InvalidSpec where the model's whole context is wanted, and does not fit.
+    """
+    workload, knob = site.request.workload, site.request.knobs.context_limit
+    fits = min((_held(worker, workload.isl + workload.osl) for worker in estimate.workers), default=site.context)
+    if knob == "model" and fits < site.context:
+        path = "metadata.annotations[dgdr-operator.io/context-limit]"
+        problem = (
+            f"is model, but the cache holds {fits} tokens of one request, and the model's context is {site.context}"
+        )
+        raise InvalidSpec.at(path, f"{problem}: let it be planned")
+    return replace(site, context=min(site.context, fits))
+
+
+def _held(worker: Worker, length: int) -> int:
+    """Tokens of one request that the cache holds, a block less than all: told by what requests of *length* need.
+
+    Windows and states grow more slowly than sequences, so of them it holds more rather than less.
+    """
+    each = worker.memory.kv_needed / max(worker.batch_size, 1)
+    return max(length, int(worker.memory.kv_cache / each * length) - BLOCK) if each > 0 else UNBOUND
 
 
 def copies(worker: Worker, backend: str, site: Site) -> int:
