@@ -10,6 +10,7 @@ from dgdr_operator import inventory, journey, spec
 from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.inventory import Inventory, Usage, quotas
 from dgdr_operator.inventory.pods import requested
+from dgdr_operator.request import OWN
 from dgdr_operator.settings import PodSettings, Settings
 from estimator.errors import NoFeasibleCandidate
 from estimator.vacancy import Vacancy
@@ -235,3 +236,24 @@ def test_taints_that_the_operator_tolerates_are_no_hindrance(catalog: Catalog) -
     assert journey.plan(asking(), found, catalog, allowing).graph
     with pytest.raises(InvalidSpec, match="1 is tainted"):
         journey.plan(asking(), found, catalog, Settings())
+
+
+@pytest.mark.parametrize(("zones", "said"), [(("east", "west"), True), (("east", "east"), False)])
+def test_workers_that_talk_across_zones_are_pointed_out(
+    catalog: Catalog,
+    zones: tuple[str, str],
+    said: bool,  # noqa: FBT001 - a case
+) -> None:
+    nodes = [named(name, devices={"rdma/ib": "8"}) for name in "ab"]
+    for one, zone in zip(nodes, zones, strict=True):
+        one["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
+    asked = spec.read(
+        {
+            **body(backend="vllm", hardware={}),
+            "metadata": {"name": "q", "annotations": {f"{OWN}/pin": "mode=disaggregated"}},
+        }
+    )
+
+    plan = journey.plan(asked, inventory.read(nodes), catalog, Settings())
+
+    assert any("1 in east, 1 in west" in note for note in plan.notes) is said

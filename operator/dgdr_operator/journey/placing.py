@@ -8,6 +8,7 @@ from dgdr_operator.manifest.sites import Place
 from dgdr_operator.request import ApiVersion, DeploymentRequest
 from dgdr_operator.settings import Settings
 from estimator import catalogue
+from estimator.estimates import Estimate
 from estimator.hardware import System
 from estimator.vacancy import Vacancy
 
@@ -41,6 +42,17 @@ def place(group: NodeGroup | None, inventory: Inventory | None, system: System) 
         tolerations=tolerations,
         node_selector=_selector(group, inventory) if group and inventory else {},
     )
+
+
+def zones(group: NodeGroup | None, choice: Estimate) -> str:
+    """What to say of a plan whose workers talk to each other and may stand in different zones; "" for nothing."""
+    if group is None or len(group.zones) <= 1:
+        return ""
+    if choice.mode == "aggregated" and choice.workers[0].parallel.gpus <= group.gpus_per_node:
+        return ""
+    where = ", ".join(f"{count} in {zone}" for zone, count in group.zones.items())
+    told = f"workers talk to each other, and {group.sku} nodes stand in several zones ({where})"
+    return f"{told}: graphs.nodeSelector can name one"
 
 
 def _selector(group: NodeGroup, inventory: Inventory) -> dict[str, str]:

@@ -109,7 +109,10 @@ def solve(request: DeploymentRequest, inventory: Inventory | None, catalog: Cata
     answer = _settled(question, fabric.find(group, request.knobs.fabric or settings.fabric.profile, settings.fabric))
     choice = answer.outcome.choice
     if answer.shortfall == Shortfall():
-        notes = (*notes, *filter(None, [pinned.note(question, choice, answer.transport.bandwidth)]))
+        notes = (
+            *notes,
+            *filter(None, [pinned.note(question, choice, answer.transport.bandwidth), placing.zones(group, choice)]),
+        )
     notes = (*notes, *pinned.nodes_note(question))
     site = Site(
         request=request,
