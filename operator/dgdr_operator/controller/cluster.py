@@ -142,10 +142,14 @@ class Cluster:
                 return
 
     async def apply(self, kind: Kind, body: Mapping[str, Any], *, manager: str, subresource: str = "") -> Object:
-        """Server-side apply of exactly the fields in *body*; fields of others that we name become ours."""
+        """Server-side apply of exactly the fields in *body*; fields of others that we name become ours.
+
+        Answers with the whole object, of a ConfigMap without its data: a report is large, and we know what we wrote.
+        """
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        return await self._write("PATCH", path, {"fieldManager": manager, "force": "true"}, body, APPLY)
+        accept = METADATA if kind == CONFIG_MAPS else JSON
+        return await self._write("PATCH", path, {"fieldManager": manager, "force": "true"}, body, APPLY, accept=accept)
 
     async def try_out(self, kind: Kind, body: Mapping[str, Any], *, manager: str) -> Object:
         """What `apply` would leave behind, defaults and the fields of others included; nothing is written."""
@@ -184,7 +188,14 @@ class Cluster:
         return bool((answer.get("status") or {}).get("allowed"))
 
     async def _write(
-        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any], content_type: str = JSON
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any],
+        content_type: str = JSON,
+        *,
+        accept: str = JSON,
     ) -> Object:
         """One write, at the pace of all writes, and only while we lead."""
         wait = self._pace.take(monotonic())
@@ -193,7 +204,7 @@ class Cluster:
             await asyncio.sleep(wait)
         if not self.may_write():
             raise errors.NotLeading(f"{method} {path}: not written, since this replica does not lead")
-        return await self._call(method, path, query, body, content_type)
+        return await self._call(method, path, query, body, content_type, accept=accept)
 
     async def _call(
         self,
