@@ -4,11 +4,10 @@ Two writers of one status corrupt it, and the platform's controller cannot be to
 requests only where it does not act, and else plan for those that say, when they are created, that we may.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from dgdr_operator.controller.world import Object, is_ours
+from dgdr_operator.controller.world import Object, at, is_ours
 from dgdr_operator.request import OWN
 
 MODE = f"{OWN}/mode"
@@ -67,6 +66,4 @@ def _made_by_us(graph: Object, request: Object) -> bool:
 
 
 def _without_pods(request: Object) -> bool:
-    spec: Mapping[str, Any] = request.get("spec") or {}
-    job = (spec.get("overrides") or {}).get("profilingJob") or {}
-    return isinstance(job, Mapping) and job.get("completions") == 0
+    return bool(at(request, "spec", "overrides", "profilingJob", "completions") == 0)

@@ -12,7 +12,7 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation
 from dgdr_operator.controller.safety import Gap
 from dgdr_operator.controller.workqueue import Workqueue
-from dgdr_operator.controller.world import Object, Trouble, World
+from dgdr_operator.controller.world import Object, Trouble, World, at
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.planned import ROLLBACK, Planned
 from dgdr_operator.status import Phase
@@ -82,7 +82,7 @@ class Outlook:
     def _room(self, request: Object) -> int | None:
         """Free GPUs beside those that the request's own graph holds."""
         nodes = self._sources.inventory({"metadata": request["metadata"]})
-        named = ((request.get("spec") or {}).get("hardware") or {}).get("gpuSku")
+        named = at(request, "spec", "hardware", "gpuSku")
         return nodes.room(str(named) if named else None) if nodes and nodes.counted and nodes.groups else None
 
     def forget(self, key: Name) -> None:

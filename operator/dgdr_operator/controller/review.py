@@ -1,8 +1,8 @@
 """What the user wants done with a plan: the annotations of living with one, read the same every time. Pure."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from dgdr_operator.controller.world import Object
+from dgdr_operator.controller.world import Object, at
 from dgdr_operator.planned import APPROVE, PAUSE, ROLLBACK, Planned
 from dgdr_operator.request import OWN
 
@@ -31,8 +31,8 @@ def paused(request: Object) -> bool:
 def auto_apply(request: Object) -> bool:
     """Whether plans are applied unseen: the field's default is true in v1beta1 and false in v1alpha1."""
     default = not str(request.get("apiVersion")).endswith("/v1alpha1")
-    spec: dict[str, Any] = request.get("spec") or {}
-    return bool(spec.get("autoApply", default))
+    said_so = at(request, "spec", "autoApply")
+    return default if said_so is None else bool(said_so)
 
 
 def approved(request: Object, plan: Planned) -> bool:

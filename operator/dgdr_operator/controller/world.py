@@ -138,6 +138,17 @@ class World:
         return self.trouble.message if self.trouble and self.trouble.kind == "denied" else None
 
 
+def at(body: Object, *path: str) -> Any:  # noqa: ANN401 - JSON
+    """What *body* says at *path*; None where that is nothing, or where something on the way is no object.
+
+    For requests, which say what their authors wrote: a definition may let any shape through.
+    """
+    found: Any = body
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
 def owner(graph: Object) -> tuple[str | None, str | None]:
     """Namespace and name of the request that the labels of *graph* name."""
     labels = graph["metadata"].get("labels") or {}
