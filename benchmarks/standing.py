@@ -68,13 +68,13 @@ def measure(server: ApiServer, aside: Aside, folder: Path, requests: int, nodes:
     replica.begin()
     try:
         first = waited(lambda: counted(replica, "controller_runtime_reconcile_total") > 0, began)
-        burnt = processor(replica.pid)
+        burnt, early = processor(replica.pid), replica.resident()
         ready = waited(lambda: replica.probe("readyz") == 200, began)
         everyone = waited(lambda: counted(replica, "controller_runtime_reconcile_total") >= requests, began)
         say(
             f"start -> ready {ready:.1f} s, -> first reconcile {first:.1f} s ({burnt:.1f} s of processor time), "
             f"-> all reconciled {everyone:.1f} s; writes {len(server.writes)}; "
-            f"resident memory {replica.resident():.0f} MiB"
+            f"resident memory {early:.0f} MiB at first, then {replica.resident():.0f} MiB"
         )
         events(server, aside, replica, requests)
         rest(server, replica)

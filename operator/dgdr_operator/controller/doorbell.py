@@ -95,12 +95,13 @@ class Doorbell:
         """Ends the watch, and waits *patience* seconds for it to be over."""
         self._closed.set()
         self.restart("closed")
-        await asyncio.to_thread(self._thread.join, patience)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, patience)
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        """Whether the thread runs, or has not begun yet."""
+        return self._thread.is_alive() or self._thread.ident is None
 
     def _stay_open(self) -> None:
         while not self._closed.is_set():

@@ -117,7 +117,7 @@ class Life:
     async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
         """Works until told to stop, until the served kinds change, or until a part falls for good."""
         parts = [asyncio.create_task(part) for part in (self._estimation.work(), self._discovery.watch())]
-        self._doorbell.open()
+        parts.append(asyncio.create_task(self._listen()))
         parts.append(asyncio.create_task(self._sweep.watch(self._queue.add)))
         parts.append(asyncio.create_task(self._upstream.watch(self._sweep.swept)))
         ended = [asyncio.create_task(stop.wait()), changed]
@@ -128,6 +128,15 @@ class Life:
                 part.result()
         finally:
             await self._end(workers, [*parts, *ended], final=stop.is_set())
+
+    async def _listen(self) -> None:
+        """The watch begins after the first sweep: its library needs milliseconds for each object that is there already.
+
+        What changes in between it finds by itself, since it begins with a list of its own.
+        """
+        await self._sweep.swept.wait()
+        self._doorbell.open()
+        await asyncio.Event().wait()
 
     async def _work(self) -> None:
         """The workers begin when there is an inventory: before, every request would look like one without nodes.

@@ -52,6 +52,7 @@ class Reconciler:
         """One worker: one key at a time, until the queue is closed."""
         queue, clock = self._tools.queue, self._tools.clock
         while (key := await queue.take()) is not None:
+            await asyncio.sleep(0)  # thousands of reconciles that find all well, and never wait, would be one long step
             self.began[key] = clock.seconds()
             with metrics.ACTIVE_WORKERS.labels(metrics.NAME).track_inprogress(), self._about(key):
                 await self._guarded(key)
