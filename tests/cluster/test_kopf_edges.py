@@ -153,7 +153,7 @@ async def test_k08_k10_a_fall_of_the_watch_cancels_nothing_of_ours_and_parks_no_
 ) -> None:
     await user.ask("chat")
     await user.wait(lambda: user.condition("chat", "Synced"), "the graph to be noticed")
-    ours = [task for task in asyncio.all_tasks() if "dgdr_operator" in str(task.get_coro())]
+    ours = [task for task in asyncio.all_tasks() if "dgdr_operator" in repr(task)]
     threads = threading.active_count()
 
     await falls(user, server, Fault(status=500, event=True))
