@@ -142,3 +142,23 @@ async def test_a_graph_goes_with_its_request_where_the_user_says_so(user: User, 
     await user.wait(lambda: owners() == [user.request("chat")["metadata"]["uid"]], "the owner")
     await say(server, review.DELETION, "keep")
     await user.wait(lambda: not owners(), "the graph to stand alone")
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_history_that_names_another_namespace_is_applied_in_the_requests_own(
+    user: User, server: ApiServer
+) -> None:
+    await user.ask("chat")
+    await user.wait(lambda: user.condition("chat", "Synced").get("status") == "True", "rest")
+    forged = json.loads(json.dumps(report(server)))
+    (entry,) = json.loads(forged["data"]["history.json"])
+    entry["graph"]["metadata"] |= {"namespace": "kube-system"}
+    entry["graph"]["spec"]["components"][1]["replicas"] = 3
+    forged["data"]["history.json"] = json.dumps([{**entry, "plan": "0123456789"}])
+    await server.put(CONFIG_MAPS, forged)
+
+    await say(server, ROLLBACK, "0123456789")
+    await user.wait(lambda: (user.graph("chat-dgd") or {})["spec"]["components"][1]["replicas"] == 3, "the forged plan")
+
+    await user.wait(lambda: user.condition("chat", "Synced").get("status") == "True", "rest")
+    assert {namespace for namespace, _ in server.store.objects[GRAPHS]} == {NAMESPACE}

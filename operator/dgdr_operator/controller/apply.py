@@ -155,9 +155,12 @@ class Hands:
 
 
 def _to_apply(request: Object, graph: Mapping[str, Any]) -> dict[str, Any]:
-    """*graph* as it is sent: in its namespace, and owned by its request where the user wants it to go along."""
+    """*graph* as it is sent: in its request's namespace, and owned by it where the user wants it to go along.
+
+    Who may write a status or a report there may make it name another namespace, and would write there with our rights.
+    """
     metadata = request["metadata"]
-    placed = {**graph["metadata"], "namespace": graph["metadata"].get("namespace") or metadata["namespace"]}
+    placed = {**graph["metadata"], "namespace": metadata["namespace"]}
     if review.goes_along(request):
         kind = {name: request[name] for name in ("apiVersion", "kind")}
         placed["ownerReferences"] = [{**kind, "name": metadata["name"], "uid": metadata["uid"]}]

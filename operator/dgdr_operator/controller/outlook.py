@@ -99,7 +99,7 @@ class Outlook:
         live = await self._sources.hands.read_record(request)
         found = record.find(live, pin)
         if found:
-            return found, None
+            return recall.at_home(found, request), None
         there = ", ".join(str(one.get("plan")) for one in record.history(live)) or "none"
         message = f"{ROLLBACK} names the plan {pin}, and the history has {there}"
         return known or Working(seconds=0.0), ("RollbackUnknown", message)

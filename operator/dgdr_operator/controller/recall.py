@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any
 
@@ -113,7 +113,15 @@ def remembered(request: Object) -> Planned | None:
     if not graph or not summary or not fabric:
         return None
     verdict = (fabric["status"] == "True", fabric["reason"], fabric["message"])
-    return Planned(graph=graph, summary=summary["message"], fabric=verdict)
+    return at_home(Planned(graph=graph, summary=summary["message"], fabric=verdict), request)
+
+
+def at_home(plan: Planned, request: Object) -> Planned:
+    """*plan* in the namespace of *request*, whatever the place where it was kept made of it."""
+    home, metadata = request["metadata"].get("namespace"), plan.graph.get("metadata") or {}
+    if metadata.get("namespace", home) == home:
+        return plan
+    return replace(plan, graph={**plan.graph, "metadata": {**metadata, "namespace": home}})
 
 
 def made_for(graph: Object) -> str:
