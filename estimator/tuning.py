@@ -6,15 +6,17 @@ a table, and fitting any subset of the runs is finding a row of it: leaving out 
 groups anew (bootstrap), costs nothing more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 
-from estimator.ops import Array
+from estimator.ops import Array, Counts
 from perf_db.hosts import Constant, Fit
 
+Told = TypeVar("Told")
 CAP = 0.5
 """A run further off than this (natural logarithm) counts as much as this: what is wrong with it is not the host."""
 GAIN = 0.01
@@ -76,24 +78,26 @@ def fit(runs: Runs, axes: Sequence[Axis]) -> Fit:
         losses=np.stack([_losses(runs, axes, point) for point in points]),
         pulls=np.array([sum(axis.pull(value) for axis, value in zip(axes, point, strict=True)) for point in points]),
     )
-    prior = points.index(tuple(axis.prior for axis in axes))
-    best = table.best(np.ones(table.losses.shape[1]))
+    rows = table.losses.shape[1]
+    prior, best = points.index(tuple(axis.prior for axis in axes)), table.best(np.ones(rows))
     labels = {name: np.array(found) for name, found in runs.groups.items()}
-    scores = {
-        "prior": dict.fromkeys(("in sample", *labels), _told(table.losses[prior].mean())),
-        "fitted": {
-            "in sample": _told(table.losses[best].mean()),
-            **{name: _told(table.held_out(found)) for name, found in labels.items()},
-        },
-    }
+    at = {"in sample": np.full(rows, best), **{name: table.held_out(found) for name, found in labels.items()}}
+    chosen = {"prior": dict.fromkeys(at, np.full(rows, prior)), "fitted": at}
     drawn = np.array([points[index] for index in table.drawn(next(iter(labels.values())))])
+    scores = _mapped(chosen, table.loss)
     return Fit(
         constants={axis.name: _constant(axis, points[best][at], drawn[:, at]) for at, axis in enumerate(axes)},
         kept=best != prior and _earned(scores),
         scores=scores,
-        rows=table.losses.shape[1],
+        errors=_mapped(chosen, lambda picks: _errors(runs, axes, points, picks)),
+        rows=rows,
         groups=len(np.unique(next(iter(labels.values())))),
     )
+
+
+def _mapped(chosen: Mapping[str, Mapping[str, Counts]], told: Callable[[Counts], Told]) -> dict[str, dict[str, Told]]:
+    """What is *told* of the grid points chosen for every run, by whose they are and what was left out."""
+    return {who: {name: told(picks) for name, picks in found.items()} for who, found in chosen.items()}
 
 
 def _earned(scores: Mapping[str, Mapping[str, float]]) -> bool:
@@ -114,15 +118,19 @@ class _Table:
         """The point of least loss over runs of these *weights*, shape (n,)."""
         return int((self.losses @ (weights / weights.sum()) + self.pulls).argmin())
 
-    def held_out(self, labels: Array) -> float:
-        """Mean loss of runs at points chosen without their label; the only label there is is judged in sample."""
-        lost = np.empty(len(labels))
+    def loss(self, picks: Counts) -> float:
+        """Mean loss with the point picked for every run, shape (n,)."""
+        return _told(float(self.losses[picks, np.arange(len(picks))].mean()))
+
+    def held_out(self, labels: Array) -> Counts:
+        """For every run the point chosen without its label; the only label there is is judged in sample."""
+        picks = np.empty(len(labels), dtype=np.intp)
         names = np.unique(labels)
         for name in names:
             inside = labels == name
             others = ~inside if len(names) > 1 else inside
-            lost[inside] = self.losses[self.best(others.astype(float)), inside]
-        return float(lost.mean())
+            picks[inside] = self.best(others.astype(float))
+        return picks
 
     def drawn(self, labels: Array) -> list[int]:
         """Points chosen by groups drawn anew, as many as there are."""
@@ -136,12 +144,32 @@ def _losses(runs: Runs, axes: Sequence[Axis], point: Sequence[float]) -> Array:
     """The loss of every run at one grid point, shape (n,)."""
     total = np.zeros(len(next(iter(runs.measured.values()))))
     for metric, weight in runs.weights.items():
-        at_prior = runs.predicted[metric]
-        moved = sum((axis.moved(metric, value) for axis, value in zip(axes, point, strict=True)), at_prior)
-        off = np.abs(np.log(np.maximum(moved, _FLOOR * at_prior) / runs.measured[metric]))
+        off = np.abs(np.log(_moved(runs, axes, point, metric) / runs.measured[metric]))
         total += weight * np.minimum(off, CAP)
     losses: Array = total / sum(runs.weights.values())
     return losses
+
+
+def _moved(runs: Runs, axes: Sequence[Axis], point: Sequence[float], metric: str) -> Array:
+    """Predictions of *metric* at one grid point, shape (n,)."""
+    at_prior = runs.predicted[metric]
+    moved = sum((axis.moved(metric, value) for axis, value in zip(axes, point, strict=True)), at_prior)
+    return np.maximum(moved, _FLOOR * at_prior)
+
+
+def _errors(
+    runs: Runs, axes: Sequence[Axis], points: Sequence[Sequence[float]], picks: Counts
+) -> dict[str, tuple[float, float]]:
+    """Mean and median size of the relative error by metric, with the point picked for every run."""
+    found = {}
+    for metric, measured in runs.measured.items():
+        predicted = np.empty(len(picks))
+        for pick in np.unique(picks):
+            inside = picks == pick
+            predicted[inside] = _moved(runs, axes, points[int(pick)], metric)[inside]
+        sizes = np.abs(predicted / measured - 1)
+        found[metric] = (_told(float(sizes.mean())), _told(float(np.median(sizes))))
+    return found
 
 
 def _constant(axis: Axis, value: float, drawn: Array) -> Constant:

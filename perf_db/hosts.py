@@ -32,13 +32,14 @@ class Fit:
     """The constants of one engine.
 
     kept: they predict groups and models better than the priors, were those left out; scores: "prior" and "fitted" ->
-    how far off (capped logarithms, see the method) in sample and with groups, models, systems left out; rows, groups:
-    of how many runs.
+    how far off (capped logarithms, see the method) in sample and with groups, models, systems left out; errors: the
+    same as metric -> (mean, median) of the error's size, a share of the measured value; rows, groups: of how many runs.
     """
 
     constants: Mapping[str, Constant]
     kept: bool
     scores: Mapping[str, Mapping[str, float]]
+    errors: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]]
     rows: int
     groups: int
 
@@ -78,4 +79,8 @@ def text(hosts: Hosts) -> str:
 
 def _fit(tree: Mapping[str, Any]) -> Fit:
     constants = {name: Constant(**one) for name, one in tree["constants"].items()}
-    return Fit(**{**tree, "constants": constants})
+    errors = {
+        who: {name: {metric: tuple(both) for metric, both in found.items()} for name, found in told.items()}
+        for who, told in tree.get("errors", {}).items()
+    }
+    return Fit(**{**tree, "constants": constants, "errors": errors})

@@ -50,6 +50,7 @@ def test_a_constant_that_all_runs_show_is_found_within_the_grid(truth: float) ->
     assert (found.low, found.high) == (found.value, found.value)
     assert fit.kept == (truth != PRIOR)
     assert fit.scores["fitted"]["group left out"] <= fit.scores["prior"]["group left out"]
+    assert fit.errors["fitted"]["group left out"]["itl"] == pytest.approx((0.0, 0.0), abs=1e-9)
 
 
 @given(off=st.lists(st.sampled_from((0.5, 2.0)), min_size=6, max_size=6))
@@ -86,7 +87,7 @@ def test_priors_lie_within_their_bounds() -> None:
 
 def _stored(*, kept: bool) -> Hosts:
     frontend = Constant(value=0.05, low=0.04, high=0.06, prior=0.01, least=0.0, most=0.06)
-    fit = Fit(constants={"frontend": frontend}, kept=kept, scores={}, rows=9, groups=3)
+    fit = Fit(constants={"frontend": frontend}, kept=kept, scores={}, errors={}, rows=9, groups=3)
     return Hosts(source="invented", sha256="", date="2026-01-31", method="", engines={"vllm": fit})
 
 

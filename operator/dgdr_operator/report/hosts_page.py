@@ -5,6 +5,7 @@ from textwrap import wrap
 
 from perf_db.hosts import Constant, Fit, Hosts
 
+_METRICS = {"itl": "TPOT", "ttft": "TTFT"}
 _WIDTH = 120
 _MICRO = 1e-4
 """Seconds below which microseconds read better."""
@@ -36,10 +37,27 @@ def section(hosts: Hosts | None) -> Iterator[str]:
         for which in ("prior", "fitted"):
             yield f"| {backend} | {which} | {_scores(fit, which, names)} | {fit.rows} | {fit.groups} |"
     yield ""
+    yield from _errors(hosts, names)
     if any(not fit.kept for fit in hosts.engines.values()):
         yield "Where the prior is used nothing is fitted, so that the errors above are also those of groups, models and"
         yield "systems that were left out."
         yield ""
+
+
+def _errors(hosts: Hosts, names: list[str]) -> Iterator[str]:
+    """Errors of the constants that are used, by what was left out while fitting them, where that was stored."""
+    if not all(fit.errors for fit in hosts.engines.values()):
+        return
+    yield "Mean / median size of the error in %, with the constants that are used, by what was left out while fitting:"
+    yield ""
+    yield f"| engine | metric | {' | '.join(names)} |"
+    yield f"|{'---|' * (len(names) + 2)}"
+    for backend, fit in hosts.engines.items():
+        used = fit.errors["fitted" if fit.kept else "prior"]
+        for metric in used[names[0]]:
+            cells = (" / ".join(f"{100 * one:.1f}" for one in used[name][metric]) for name in names)
+            yield f"| {backend} | {_METRICS[metric]} | {' | '.join(cells)} |"
+    yield ""
 
 
 def _row(one: Constant, *, kept: bool) -> str:
