@@ -23,8 +23,12 @@ test: $(VENV)/test.stamp  ## run every test that needs no cluster and no patienc
 	$(BIN)/python -m pytest tests -m "not scale"
 
 .PHONY: fuzz
-fuzz: $(VENV)/test.stamp  ## ask ten thousand random requests (about half an hour)
-	$(BIN)/python -m pytest tests -m scale
+fuzz: $(VENV)/test.stamp  ## ask a hundred thousand random requests, and what else takes hours
+	$(BIN)/python -m pytest tests -m scale --ignore=tests/cluster/chaos --ignore=tests/cluster/promises
+
+.PHONY: soak
+soak: $(VENV)/test.stamp  ## the long forms of chaos and promises, on a real control plane (build it with make e2e)
+	$(BIN)/python -m pytest tests/cluster/chaos tests/cluster/promises -m scale --control-plane=real
 
 .PHONY: check
 check: $(VENV)/test.stamp  ## format, lint, types, walls between the rooms, and the quick tests
@@ -38,6 +42,7 @@ check: $(VENV)/test.stamp  ## format, lint, types, walls between the rooms, and 
 e2e: $(VENV)/test.stamp  ## build a real control plane (needs Go) and run the controller against it
 	$(BIN)/python e2e/controlplane/build.py
 	$(BIN)/python -m e2e.helm
+	$(BIN)/python -m pytest tests/cluster/conformance tests/cluster/promises tests/cluster/chaos -m "not scale" --control-plane=real
 	$(BIN)/python -m pytest e2e -m "not node"
 
 .PHONY: e2e-cluster

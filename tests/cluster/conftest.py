@@ -30,6 +30,13 @@ from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever plays on the stage takes its time, and is no part of the quick tests."""
+    for item in items:
+        if "stage" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.chaos)
+
+
 @pytest.fixture
 async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
     """The API server, with KUBECONFIG pointing to it."""

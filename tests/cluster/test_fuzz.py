@@ -22,6 +22,7 @@ from tests.fakes.server import ApiServer
 AT_ONCE = 100
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("count", [100, pytest.param(100_000, marks=pytest.mark.scale)])
 @pytest.mark.usefixtures("controller")
 async def test_random_requests_all_come_to_an_end(
@@ -79,7 +80,8 @@ def _clear(server: ApiServer) -> None:
     server.log.clear()
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(20_000, marks=pytest.mark.scale)])
+@pytest.mark.chaos
+@pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.scale)])
 def test_random_bodies_are_planned_or_refused_in_words(count: int, say: Callable[[str], None]) -> None:
     dice, kinds, began = Dice(11, wild=1.0), Counter[str](), time.monotonic()
 

@@ -32,7 +32,9 @@ async def falls(user: User, server: ApiServer, fault: Fault) -> None:
 
 
 @pytest.mark.usefixtures("controller")
-async def test_k01_no_trace_of_the_watch_library_in_any_object(user: User, server: ApiServer) -> None:
+async def test_k01_k13_k19_no_trace_of_the_watch_library_in_any_object_and_no_lock_or_index_of_its(
+    user: User, server: ApiServer
+) -> None:
     await user.ask("chat")
     await user.ask("odd", sla={"ttft": -1})
     await user.wait(lambda: user.condition("chat", "Synced"), "the graph to be noticed")

@@ -68,7 +68,7 @@ async def started() -> AsyncIterator[Probe]:
 
 
 @pytest.mark.usefixtures("server")
-async def test_a_replica_is_alive_then_ready_and_counts_what_it_does(user: User) -> None:
+async def test_k22_a_replica_is_alive_then_ready_and_counts_what_it_does(user: User) -> None:
     async with started() as probe:
         await probe.wait("readyz", 200)
         await user.ask("chat")
@@ -80,7 +80,16 @@ async def test_a_replica_is_alive_then_ready_and_counts_what_it_does(user: User)
     assert 'rest_client_requests_total{code="200",method="PATCH"}' in counted
 
 
-async def test_a_cluster_without_the_kinds_is_waited_for(server: ApiServer, user: User) -> None:
+async def test_k15_a_cluster_that_hides_a_core_kind_is_served_by_the_sweep(server: ApiServer, user: User) -> None:
+    server.served.hide("namespaces")
+    await user.ask("chat")
+
+    async with started() as probe:
+        await probe.wait("readyz", 200)
+        await user.wait(lambda: user.graph("chat-dgd"), "the graph")
+
+
+async def test_k14_a_cluster_without_the_kinds_is_waited_for(server: ApiServer, user: User) -> None:
     definitions = own_definitions()
     for definition in definitions:
         server.served.withdraw(definition)

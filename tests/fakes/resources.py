@@ -124,6 +124,10 @@ class Served:
         gone = spec["group"], spec["names"]["plural"]
         self._kinds = {key: one for key, one in self._kinds.items() if (key[0], key[2]) != gone}
 
+    def hide(self, plural: str) -> None:
+        """Serves a kind no more, as if this server had never known it."""
+        self._kinds = {key: one for key, one in self._kinds.items() if key[2] != plural}
+
     def discovery(self, path: str) -> Object | None:
         """The documents by which clients find out what there is; None if *path* is none of them, or not served."""
         parts = path.strip("/").split("/")

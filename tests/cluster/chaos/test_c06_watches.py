@@ -99,3 +99,15 @@ def test_c06_whatever_becomes_of_the_watch_requests_are_served(stage: Stage, fai
     stage.settled()
     assert stage.replica.running
     assert stage.replica.probe("healthz") == 200
+
+
+@pytest.mark.chaos
+def test_k16_a_deaf_watch_is_noticed_and_begun_anew(stage: Stage) -> None:
+    before = stage.replica.metric("dgdr_watch_deaf_total")
+    stage.proxy.edit = silence
+
+    stage.ask()
+
+    stage.settled()
+    stage.eventually(lambda: stage.replica.metric("dgdr_watch_deaf_total") > before, "the silence to be noticed")
+    assert stage.replica.probe("healthz") == 200
