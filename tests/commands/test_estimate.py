@@ -149,3 +149,27 @@ def test_pools_that_make_no_sense_are_one_sentence(dgdr: Run, words: tuple[str, 
 
     assert ended.code == 2
     assert sentence in ended.err
+
+
+def test_a_benchmark_whose_clients_all_start_at_once_waits_for_its_first_wave(
+    dgdr: Run, opened: dict[str, Any]
+) -> None:
+    few, many = (_of(dgdr, *LOADED, "--rounds", rounds) for rounds in ("2", "200"))
+
+    assert opened["itl"] == few["itl"] == many["itl"]
+    assert few["ttft"] > many["ttft"] > opened["ttft"]
+    assert many["ttft"] == pytest.approx(opened["ttft"], rel=0.05)
+
+
+def test_requests_of_equal_lengths_wait_for_each_other(dgdr: Run) -> None:
+    varied, alike = (_of(dgdr, *LOADED, "--rounds", "10", *more) for more in ((), ("--equal-lengths",)))
+
+    assert alike["ttft"] > varied["ttft"]
+    assert "convoy" in alike["ttft_terms"]
+
+
+def test_equal_lengths_without_a_benchmark_are_refused(dgdr: Run) -> None:
+    ended = dgdr(*LOADED, "--equal-lengths")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "--equal-lengths needs --rounds" in ended.err

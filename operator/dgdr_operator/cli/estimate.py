@@ -16,7 +16,7 @@ from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Estimate
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
-from estimator.workload import Targets, Workload
+from estimator.workload import Benchmark, Targets, Workload
 from perf_db.catalog import Catalog
 
 _PURPOSE = "Price one worker, or a pool that prefills and one that decodes, under a given load; show where time goes."
@@ -27,7 +27,7 @@ examples:
   dgdr estimate --model Qwen/Qwen3-32B-FP8 --system h200_sxm --backend vllm --prefill-workers 4 --prefill-tp 1 \\
        --decode-workers 1 --decode-tp 4 --concurrency 56 --isl 4000 --osl 500"""
 _SIZES = {"tp": "tensor", "pp": "pipeline", "dp": "attention data", "moe-tp": "expert tensor", "moe-ep": "expert"}
-_MOST_INTERVAL = 1000
+_MOST_INTERVAL, _MOST_ROUNDS = 1000, 1_000_000
 
 
 def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
@@ -53,6 +53,12 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     interval = options.whole("token", _MOST_INTERVAL)
     sent = "output tokens that the server collects before it answers (1): the client sees the first one so much later"
     parser.add_argument("--stream-interval", metavar="N", type=interval, default=1, help=sent)
+    rounds = (
+        "requests per client of a benchmark whose clients all start at once; its means are shown (the steady state)"
+    )
+    parser.add_argument("--rounds", metavar="N", type=options.whole("request", _MOST_ROUNDS), help=rounds)
+    alike = "all requests of the benchmark have the very same lengths, so that they meet again and again"
+    parser.add_argument("--equal-lengths", action="store_true", help=alike)
     form = options.one_of(("table", "json"))
     parser.add_argument("--output", type=form, metavar="FORM", default="table", help="table or json (table)")
 
@@ -107,7 +113,14 @@ def _together(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> 
         backend_version=problem.backend_version,
         kv_dtype=problem.kv_dtype,
         max_num_tokens=flags.max_num_tokens,
+        benchmark=_benchmark(flags),
     )
+
+
+def _benchmark(flags: argparse.Namespace) -> Benchmark | None:
+    if flags.rounds is None and flags.equal_lengths:
+        raise UsageError("--equal-lengths needs --rounds: it says how a benchmark differs from a steady state")
+    return None if flags.rounds is None else Benchmark(rounds=flags.rounds, alike=flags.equal_lengths)
 
 
 def _is_apart(flags: argparse.Namespace) -> bool:
@@ -119,8 +132,9 @@ def _apart(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> Est
     sources, sinks = flags.prefill_workers, flags.decode_workers
     if sources is None or sinks is None:
         raise UsageError("--prefill-workers and --decode-workers must be given together")
-    if flags.max_num_tokens is not None:
-        raise UsageError("--max-num-tokens cannot be given together with --prefill-workers")
+    for name in ("max_num_tokens", "rounds"):
+        if getattr(flags, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} cannot be given together with --prefill-workers")
     usual = _parallel(flags)
     splits = [replace(usual, tp=tp or usual.tp) for tp in (flags.prefill_tp, flags.decode_tp)]
     batch = math.ceil(flags.concurrency / (sinks * usual.dp))
