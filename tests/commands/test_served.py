@@ -4,6 +4,7 @@ import pytest
 
 from dgdr_operator.cli import forecast, measurements, served
 from dgdr_operator.cli.measurements import Run
+from dgdr_operator.cli.served import Checkpoint
 from perf_db.catalog import Catalog
 
 HOPPER, BLACKWELL = 90, 100
@@ -32,12 +33,14 @@ def run(**fields: str) -> Run:
     ],
 )
 def test_the_cache_is_that_of_the_launch_scripts(backend: str, weights: str, sm: int, cache: str) -> None:
-    assert served.settings(run(backend=backend), weights, sm, dense=True).kv_cache == cache
+    assert served.settings(run(backend=backend), Checkpoint(weights=weights, dense=True), sm).kv_cache == cache
 
 
 def test_lengths_vary_in_the_campaign_that_keeps_scripts_and_are_equal_in_the_other() -> None:
-    scripted = served.settings(run(backend="vllm", **SCRIPTED), "fp8_static", HOPPER, dense=True)
-    other = served.settings(run(backend="vllm", **{**SCRIPTED, "isl": "2048"}), "fp8_static", HOPPER, dense=True)
+    scripted = served.settings(run(backend="vllm", **SCRIPTED), Checkpoint(weights="fp8_static", dense=True), HOPPER)
+    other = served.settings(
+        run(backend="vllm", **{**SCRIPTED, "isl": "2048"}), Checkpoint(weights="fp8_static", dense=True), HOPPER
+    )
 
     assert (scripted.length, scripted.alike) == (0.9, False)
     assert (other.length, other.alike) == (1.0, True)
@@ -45,7 +48,9 @@ def test_lengths_vary_in_the_campaign_that_keeps_scripts_and_are_equal_in_the_ot
 
 def test_small_dense_workers_of_tensorrt_llm_wait_for_company_at_equal_lengths() -> None:
     def late(**fields: str) -> float:
-        return served.settings(run(backend="trtllm", **SCRIPTED | fields), "fp8_static", HOPPER, dense=True).late
+        return served.settings(
+            run(backend="trtllm", **SCRIPTED | fields), Checkpoint(weights="fp8_static", dense=True), HOPPER
+        ).late
 
     assert late(tp_size="4") == 22
     assert late(tp_size="8") == 2
@@ -54,11 +59,22 @@ def test_small_dense_workers_of_tensorrt_llm_wait_for_company_at_equal_lengths()
 
 def test_sglang_looks_at_its_queue_less_often_with_many_clients() -> None:
     few, many = (
-        served.settings(run(backend="sglang", **SCRIPTED | {"concurrency": n}), "bf16", BLACKWELL, dense=False)
+        served.settings(
+            run(backend="sglang", **SCRIPTED | {"concurrency": n}), Checkpoint(weights="bf16", dense=False), BLACKWELL
+        )
         for n in ("8", "16")
     )
 
     assert many.late - few.late == 10
+
+
+def test_sglang_answers_sooner_where_the_scripts_say_so() -> None:
+    def late(weights: str, sm: int, *, latent: bool) -> float:
+        kind = Checkpoint(weights=weights, dense=False, latent=latent)
+        return served.settings(run(backend="sglang", **SCRIPTED), kind, sm).late
+
+    assert late("nvfp4", BLACKWELL, latent=True) == late("nvfp4", BLACKWELL, latent=False) - 10
+    assert late("fp8_block", HOPPER, latent=True) == 9
 
 
 def test_workers_share_the_clients_where_the_file_says_how_many_each_has() -> None:

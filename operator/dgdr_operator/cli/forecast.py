@@ -13,7 +13,7 @@ from estimator.backends import registry
 from estimator.errors import EstimatorError
 from estimator.estimates import Evidence
 from estimator.hardware import System
-from estimator.model import Model
+from estimator.model import Latent, Model
 from estimator.parallelism import Parallel
 from estimator.problem import DatabaseMode, Problem
 from estimator.quantization import EXPERTS, GEMM
@@ -93,9 +93,9 @@ class Forecaster:
     def _settings(self, run: Run) -> Served:
         """How it was served, and the length ratio asked for."""
         model, dtype = self.checkpoint(run.model, label_of(run))
-        how = served.settings(
-            run, dtype or main_type(model), self._system(run.system).gpu.sm, dense=model.experts is None
-        )
+        latent = any(isinstance(mixer, Latent) for mixer in model.mixers)
+        kind = served.Checkpoint(weights=dtype or main_type(model), dense=model.experts is None, latent=latent)
+        how = served.settings(run, kind, self._system(run.system).gpu.sm)
         return how if self._ratio is None else replace(how, length=self._ratio)
 
     def arithmetic(self, run: Run, rate: float) -> float:

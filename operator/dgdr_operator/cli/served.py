@@ -32,11 +32,22 @@ _OVERLAPPED = 2
 """TensorRT-LLM hands a token out after the next iteration has been prepared, and takes requests in likewise."""
 _WAIT, _WAIT_TP = 20, 8
 """batch_wait_timeout_iters of dense models at 1024 / 1024 on fewer GPUs: iterations a prompt waits for company."""
-_STREAMED = 19
-"""Tokens that SGLang's first answer waits for, of a stream-interval of 30: between none and 29 by version. Chosen among
-0, 9, 14, 19 and 29 by the error on the calibration rows, all models together."""
+_STREAMED, _STREAMED_SOONER = 19, 9
+"""Tokens that SGLang's first answer waits for. With a stream-interval of 30: between none and 29 by version; chosen
+among 0, 9, 14, 19 and 29 by the error on the calibration rows, all models together. With 10 (on Hopper, and DeepSeek in
+NVFP4): all but one of them."""
 _POLLS = ((16, 10), (10**9, 30))
-"""scheduler-recv-interval below so many clients: iterations between two looks at the queue, half of them waited."""
+"""scheduler-recv-interval below so many clients, on Blackwell: iterations between two looks at the queue, half of them
+waited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What the scripts tell apart: the dtype of most weights, no experts, latent attention."""
+
+    weights: str
+    dense: bool
+    latent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +68,11 @@ class Served:
     streamed: int = 0
 
 
-def settings(run: Run, weights: str, sm: int, *, dense: bool) -> Served:
-    """Those of *run* with *weights* (the dtype of most of them) on GPUs of compute capability *sm*."""
+def settings(run: Run, checkpoint: Checkpoint, sm: int) -> Served:
+    """Those of *run* of *checkpoint* on GPUs of compute capability *sm*."""
     scripted = bool(run.precision) and (run.isl, run.osl) in _INFERENCE_X
-    late, streamed = _lateness(run, dense=dense) if scripted else (0.0, 0)
+    late, streamed = _lateness(run, checkpoint, sm) if scripted else (0.0, 0)
+    weights = checkpoint.weights
     return Served(
         kv_cache=_cache(run, weights, sm),
         experts=_EIGHT_BITS if run.backend == "vllm" and "mxfp4" in weights and sm >= _BLACKWELL else None,
@@ -92,12 +104,14 @@ def _budget(run: Run, weights: str) -> int | None:
     return None
 
 
-def _lateness(run: Run, *, dense: bool) -> tuple[float, int]:
+def _lateness(run: Run, checkpoint: Checkpoint, sm: int) -> tuple[float, int]:
     """Iterations before the client sees the first token, and those of them that stream it."""
     if run.backend == "trtllm":
-        waits = dense and (run.isl, run.osl) == (1024, 1024) and run.parallel.tp < _WAIT_TP
+        waits = checkpoint.dense and (run.isl, run.osl) == (1024, 1024) and run.parallel.tp < _WAIT_TP
         return _OVERLAPPED + (_WAIT if waits else 0), 0
     if run.backend == "sglang":
+        sooner = sm < _BLACKWELL or (checkpoint.latent and checkpoint.weights == "nvfp4")
+        streamed = _STREAMED_SOONER if sooner else _STREAMED
         every = next(interval for clients, interval in _POLLS if run.concurrency < clients)
-        return _STREAMED + (every + 1) / 2, _STREAMED
+        return streamed + ((every + 1) / 2 if sm >= _BLACKWELL else 0), streamed
     return 0.0, 0
