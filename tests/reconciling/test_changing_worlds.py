@@ -52,6 +52,10 @@ class Still:
         """Nothing is."""
         return ()
 
+    def unheeded(self, *_: object) -> frozenset[str]:
+        """Nothing is."""
+        return frozenset()
+
     async def look(self, *_: object) -> None:
         """No graph."""
 

@@ -174,6 +174,14 @@ def test_an_edited_graph_is_only_reported_where_the_user_says_so(served: Model, 
     assert "spec.components[worker].replicas" in served.condition("Synced")["message"]
 
 
+def test_what_the_cluster_did_not_take_is_not_written_again_and_again(served: Model, plan: Planned) -> None:
+    assert served.graph is not None
+    served.graph["spec"]["components"][1]["replicas"] = 7
+    served.unheeded = frozenset({"spec.components[worker].replicas"})
+
+    assert served.decide(plan) == []
+
+
 def test_fields_of_others_are_none_of_our_business(served: Model, plan: Planned) -> None:
     assert served.graph is not None
     served.graph["metadata"]["labels"]["team"] = "blue"

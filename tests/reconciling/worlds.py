@@ -89,6 +89,7 @@ class Model:
     pending: Planned | None = None
     room: int | None = None
     held: tuple[str, str] | None = None
+    unheeded: frozenset[str] = frozenset()
     gaps: tuple[Gap, ...] = ()
     records: list[ApplyRecord] = field(default_factory=list)
     told: list[Announce] = field(default_factory=list)
@@ -133,6 +134,7 @@ class Model:
             pending=self.pending,
             room=self.room,
             held=self.held,
+            unheeded=self.unheeded,
             gaps=self.gaps,
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgdr_operator.controller import answering, covers, differ, errors, recall, record, review
-from dgdr_operator.controller.cache import Cache
+from dgdr_operator.controller.cache import Cache, Name, name_of
 from dgdr_operator.controller.cluster import CONFIG_MAPS, JOBS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
 from dgdr_operator.controller.record import Draft
 from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, is_ours, taken
@@ -35,6 +35,7 @@ class Hands:
         self._cluster = cluster
         self._cache = cache
         self._kinds = kinds
+        self._unheeded: dict[Name, frozenset[str]] = {}
 
     async def look(self, namespace: str, name: str) -> Object | None:
         """The live graph, or None: a watch that missed something makes things look deleted."""
@@ -59,20 +60,32 @@ class Hands:
         kind = kind_of(self._kinds.graph, action.graph)
         body = _to_apply(request, action.graph)
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        live = await self.look(namespace, name) if action.create else self._cache.graphs.get((namespace, name))
-        if action.create and live is not None and not is_ours(live, request):
+        live = await self.look(namespace, name) if action.create else None
+        if live is not None and not is_ours(live, request):
             raise errors.NameTaken(taken(live))
-        body = covers.yielding(body, live)
         companions = recall.companions(action.graph)
         for companion in companions:
             await self._cluster.apply(CONFIG_MAPS, _placed(companion, namespace), manager=MANAGER)
-        standing = self._cache.graphs.get((namespace, name))
-        written = await self._cluster.apply(kind, covers.yielding(body, standing), manager=MANAGER)
+        body = covers.yielding(body, self._cache.graphs.get((namespace, name)))
+        written = await self._cluster.apply(kind, body, manager=MANAGER)
         if kind == self._kinds.graph:
             self._cache.graphs.put(written)
+            self._compare(written, body)
         for companion in companions:
             owned = _owned(_placed(companion, namespace), action.graph, written["metadata"]["uid"])
             await self._cluster.apply(CONFIG_MAPS, owned, manager=MANAGER)
+
+    def unheeded(self, graph: Object | None) -> frozenset[str]:
+        """The paths at which the cluster did not take what was last written to *graph*: to write again is in vain."""
+        return self._unheeded.get(name_of(graph), frozenset()) if graph else frozenset()
+
+    def _compare(self, written: Object, body: Object) -> None:
+        left = frozenset(covers.differences(written, body))
+        if left:
+            log.warning("%s: the cluster does not take %s", body["metadata"]["name"], ", ".join(sorted(left)[:10]))
+            self._unheeded[name_of(written)] = left
+        else:
+            self._unheeded.pop(name_of(written), None)
 
     async def delete_graph(self, graph: Object) -> None:
         """Deletes this very graph; one that is gone, or is another one by now, is as good as deleted."""

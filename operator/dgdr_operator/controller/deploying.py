@@ -89,7 +89,8 @@ def _create(world: World, plan: Planned, now: str) -> Iterator[Action]:
 def _keep(world: World, graph: Object, plan: Planned, now: str) -> Iterator[Action]:
     """There is a graph of ours that can say what the plan says: let it, and say what it does."""
     verdict = _mirrored(world, graph, plan)
-    wrong = [*world.lacking, *_ownership(world.request, graph), *covers.differences(graph, plan.graph)][:PATHS_SHOWN]
+    differing = (path for path in covers.differences(graph, plan.graph) if path not in world.unheeded)
+    wrong = [*world.lacking, *_ownership(world.request, graph), *differing][:PATHS_SHOWN]
     if not wrong:
         yield from _at_rest(world, graph, plan, now)
         return

@@ -75,6 +75,7 @@ class Outlook:
         if isinstance(answer, Planned) and self._sources.gaps and (graph is None or begun):
             namespace = str(request["metadata"]["namespace"])
             world = replace(world, gaps=await self._sources.gaps(answer.graph, namespace))
+        world = replace(world, unheeded=self._sources.hands.unheeded(graph))
         if pending and graph:
             world = replace(world, pending=handover.settled(pending, graph, old))
         return world, answer

@@ -89,7 +89,8 @@ class World:
 
     old: the graph that *graph* takes over from, while it stands; pending: the plan that would be made today, where it
     differs from the recorded one; room: free GPUs that a second graph could use, None where nobody knows;
-    held: why nothing is done, as a reason and a message; gaps: what a graph misses that does not serve yet.
+    held: why nothing is done, as a reason and a message; gaps: what a graph misses that does not serve yet;
+    unheeded: paths at which the cluster does not take what we say.
     """
 
     request: Object
@@ -101,6 +102,7 @@ class World:
     room: int | None = None
     gaps: tuple[Gap, ...] = ()
     held: tuple[str, str] | None = None
+    unheeded: frozenset[str] = frozenset()
 
     @property
     def status(self) -> Mapping[str, Any]:
