@@ -22,7 +22,7 @@ from e2e.processes import NotReady
 from e2e.waiting import eventually
 from tests.cluster.stage.dynamo import Dynamo
 from tests.cluster.stage.ground import Ground, Which, standing
-from tests.cluster.stage.replica import Replica
+from tests.cluster.stage.replica import HURRY, Replica
 from tests.cluster.stage.stage import Cast, Stage
 from tests.cluster.stage.witness import Witness, broken
 from tests.cluster.user import User
@@ -123,14 +123,18 @@ def eventually_fixture() -> Callable[..., object]:
 
 
 @pytest.fixture(scope="session")
-def cast(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cast]:
-    """A replica that lives through all chaos of this session, and those who watch it."""
+def cast(ground: Ground, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cast]:
+    """A replica that lives through all chaos of this session, and those who watch it.
+
+    It sweeps every second, unless the session holds long forms: a thousand requests a second are no rest.
+    """
     folder = tmp_path_factory.mktemp("replicas")
     with ground.proxy() as proxy:
         dynamo, witness = Dynamo(ground.api), Witness(ground.api)
         dynamo.start()
         witness.start()
-        replica = Replica(folder, proxy.url, ground.token)
+        hurried = pytestconfig.getoption("markexpr") == "not scale"
+        replica = Replica(folder, proxy.url, ground.token, hurry=HURRY if hurried else {**HURRY, "sweep.PERIOD": 20.0})
         yield Cast(ground=ground, proxy=proxy, replica=replica, dynamo=dynamo, witness=witness, folder=folder)
         replica.close()
         dynamo.close()

@@ -19,7 +19,7 @@ def restless(stage: Stage) -> Iterator[Replica]:
     """A replica of this test's namespace that sweeps as fast as it can, alone."""
     stage.replica.stop()
     with stage.cast.ground.proxy() as proxy:
-        replica = stage.cast.another(proxy, "--namespace", stage.namespace, sweep__PERIOD=0.02, cluster__PAGE=500)
+        replica = stage.cast.another(proxy, "--namespace", stage.namespace, sweep__PERIOD=0.02)
         replica.start_stubbornly()
         yield replica
         replica.close()

@@ -19,7 +19,6 @@ START_LIMIT = 90.0
 HURRY: Mapping[str, float] = {
     "sweep.PERIOD": 1.0,
     "discovery.PERIOD": 1.0,
-    "cluster.PAGE": 3,
     "hearing.PATIENCE": 4.0,
     "run.KINDS_PERIOD": 1.0,
     "acting.DENIED_PAUSE": 2.0,
