@@ -21,6 +21,10 @@ ENTRANCES = {
     "the command line": ("import dgdr_operator.cli.main", HEAVY),
     "the verb optimize": ("import dgdr_operator.cli.optimize", HEAVY),
     "the verb plan": ("import dgdr_operator.cli.plan", HEAVY),
+    "the controller, whose estimator has processes of its own": (
+        "import dgdr_operator.controller.run",
+        {"numpy", "pydantic", "estimator.search", "perf_db.catalog"},
+    ),
 }
 
 
