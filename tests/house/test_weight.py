@@ -23,7 +23,7 @@ ENTRANCES = {
     "the verb plan": ("import dgdr_operator.cli.plan", HEAVY),
     "the controller, whose estimator has processes of its own": (
         "import dgdr_operator.controller.run",
-        {"numpy", "pydantic", "estimator.search", "perf_db.catalog"},
+        {"numpy", "estimator.search", "perf_db.catalog"},
     ),
 }
 
