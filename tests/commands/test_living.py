@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dgdr_operator.cli import completion
 from tests.commands.conftest import Run
 
 KUBECTL = """\
@@ -221,3 +222,32 @@ def test_a_report_has_everything_but_secrets(dgdr: Run, cluster: Cluster, tmp_pa
     assert {"request.yaml", "graph.yaml", "events.yaml", "nodes.yaml", "report/history.json"} <= held.keys()
     assert "HF_TOKEN" in held["request.yaml"]
     assert "hf_secret" not in "".join(held.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["stat"], ["status"]),
+        (["approve", ""], ["chat"]),
+        (["approve", "-n", "team", "ch"], ["chat"]),
+        (["approve", "x"], []),
+        (["approve", "chat", ""], []),
+        (["optimize", ""], []),
+    ],
+)
+def test_a_tab_offers_verbs_and_requests(
+    words: list[str], offered: list[str], cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster()
+
+    completion.main(words)
+
+    assert capsys.readouterr().out.splitlines() == [*offered, ":4"]
+
+
+def test_a_tab_without_a_cluster_offers_nothing(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster(says="The connection to the server was refused")
+
+    completion.main(["status", ""])
+
+    assert capsys.readouterr().out == ":4\n"

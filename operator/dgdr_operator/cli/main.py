@@ -37,7 +37,7 @@ VERBS = {
     "report": "a request in a cluster: everything about it in one archive, for a bug report",
     "perfdb": "the measurements: which there are, where they come from, what was repaired",
 }
-_ROOMS = {
+ROOMS = {
     **dict.fromkeys(("status", "explain", "diff", "history", "report"), "looking"),
     **dict.fromkeys(("approve", "pause", "resume", "rollback"), "deciding"),
 }
@@ -98,7 +98,7 @@ def _run(arguments: list[str]) -> int:
             verbs.add_parser(name, help=purpose)
         return _without_verb(parser, arguments)
     # One verb a run: the others' imports (YAML, the request's schema) would only cost time.
-    module = importlib.import_module(f"dgdr_operator.cli.{_ROOMS.get(verb, verb)}")
+    module = importlib.import_module(f"dgdr_operator.cli.{ROOMS.get(verb, verb)}")
     module.register(verbs)
     code: int = module.run(parser.parse_args(arguments))
     sys.stdout.flush()
