@@ -52,9 +52,9 @@ def test_small_dense_workers_of_tensorrt_llm_wait_for_company_at_equal_lengths()
             run(backend="trtllm", **SCRIPTED | fields), Checkpoint(weights="fp8_static", dense=True), HOPPER
         ).late
 
-    assert late(tp_size="4") == 22
-    assert late(tp_size="8") == 2
-    assert late(tp_size="4", osl="8192") == 2
+    assert late(tp_size="4") == 24
+    assert late(tp_size="8") == 4
+    assert late(tp_size="4", osl="8192") == 4
 
 
 def test_sglang_looks_at_its_queue_less_often_with_many_clients() -> None:
