@@ -29,8 +29,8 @@ _TRTLLM_BUDGET, _TRTLLM_SLACK = 8192, 64
 """max_num_tokens is isl, concurrency and some slack, at least this (the gpt-oss scripts: 20000)."""
 _MIXED_BUDGET = 20000
 _OVERLAPPED = 4
-"""TensorRT-LLM hands a token out after the next iteration has been prepared, and takes requests in likewise. Chosen among
-0 to 8 iterations by the error on the calibration rows, all models together."""
+"""TensorRT-LLM hands a token out after the next iteration has been prepared, and takes requests in likewise. Chosen
+among 0 to 8 iterations by the error on the calibration rows, all models together."""
 _WAIT, _WAIT_TP = 20, 8
 """batch_wait_timeout_iters of dense models at 1024 / 1024 on fewer GPUs: iterations a prompt waits for company."""
 _STREAMED, _STREAMED_SOONER = 19, 9
