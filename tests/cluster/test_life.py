@@ -174,3 +174,12 @@ async def test_a_deleted_request_leaves_its_graph(user: User, server: ApiServer)
     await asyncio.sleep(0.5)
 
     assert user.graph("chat-dgd") is None
+
+
+@pytest.mark.usefixtures("controller")
+@pytest.mark.parametrize("word", ["\U0001f600", "\u202e", "\x85", "\x7f", "caf\u00e9", "\\ud83d"], ids=ascii)
+async def test_what_a_user_wrote_is_answered_in_any_script(user: User, word: str) -> None:
+    await user.ask("chat", model=f"Nobody/{word}")
+
+    await user.wait_phase("chat", "Failed")
+    assert "Nobody/" in user.condition("chat", "Succeeded")["message"]

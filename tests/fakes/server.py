@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,6 +23,9 @@ LARGEST = 3 * 2**20
 """Bytes of the largest body that is read, as the real server's limit."""
 STORED = 1_500_000
 """Bytes of the largest object that its storage takes."""
+
+PAIR = re.compile(r"(?<!\\)(?:\\\\)*\\u[dD][89abAB]")
+"""The first half of a character that JSON escapes as a pair, which YAML does not know."""
 
 
 class ApiServer:
@@ -190,6 +194,9 @@ async def _body(request: web.Request) -> Json:
     text = await request.text()
     if not text:
         return {}
+    if "yaml" in request.content_type and PAIR.search(text):
+        told = "error decoding YAML: error converting YAML to JSON: yaml: found invalid Unicode character escape code"
+        raise Refusal(400, "BadRequest", told)
     try:
         body = json.loads(text)
     except ValueError:

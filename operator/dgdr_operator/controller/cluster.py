@@ -7,6 +7,7 @@ take seconds for a list of five thousand nodes, and know nothing of custom resou
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -27,9 +28,11 @@ Object = dict[str, Any]
 GROUP = "nvidia.com"
 REQUEST_PLURAL = "dynamographdeploymentrequests"
 GRAPH_PLURAL = "dynamographdeployments"
-APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
+ESCAPED = re.compile("[\x7f-\uffff]")
+"""Characters that need one escape, and may not all stand in YAML as they are."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Asks for an object without its content: of a Secret, that is all we ever see."""
 PAGE = 500
@@ -236,7 +239,8 @@ class Cluster:
             request = await self._client.param_serialize(
                 method, url, header_params=headers, auth_settings=["BearerToken"]
             )
-            answer = await self._client.call_api(*request[:3], body=body)
+            sent = _as_yaml(body) if headers["Content-Type"] == APPLY else body
+            answer = await self._client.call_api(*request[:3], body=sent)
             return answer.status, answer.headers, await answer.read()
 
 
@@ -251,6 +255,11 @@ def preferred(kinds: Mapping[str, tuple[str, ...]], plural: str) -> Kind | None:
 def kind_of(kind: Kind, body: Mapping[str, Any]) -> Kind:
     """*kind* in the version that *body* is written in."""
     return replace(kind, version=str(body["apiVersion"]).rpartition("/")[2])
+
+
+def _as_yaml(body: Mapping[str, Any] | None) -> str:
+    """*body* as JSON that is YAML, too: YAML knows no pairs of escapes, so what would need one stands as it is."""
+    return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(body, ensure_ascii=False))
 
 
 def _parsed(text: bytes) -> object:

@@ -183,3 +183,10 @@ def test_owner_references_are_merged_by_uid(api: Api, widget: Widget, namespace:
 
     assert after["data"] == {"a": "1"}
     assert [one["uid"] for one in after["metadata"]["ownerReferences"]] == [owner["metadata"]["uid"]]
+
+
+def test_a_pair_of_escapes_is_no_yaml(api: Api, widget: Widget, refusal: Refusal) -> None:
+    refused = refusal(lambda: api.apply(WIDGETS, widget(note="\U0001f600"), "me"))
+
+    assert refused.code == 400
+    assert "invalid Unicode character escape code" in str(refused)
