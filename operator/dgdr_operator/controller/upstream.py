@@ -11,8 +11,8 @@ from dgdr_operator.controller.gauges import Brief
 
 log = logging.getLogger(__name__)
 
-PERIOD = 30.0
-"""Seconds between two looks."""
+PERIOD, IMPATIENCE = 30.0, 2.0
+"""Seconds between two looks, and while none has seen anything: nobody knows then whose requests they are."""
 WEBHOOK = "vdynamographdeploymentrequest.kb.io"
 """The admission webhook that comes with it."""
 LABELS = "app.kubernetes.io/part-of=dynamo-operator,control-plane=controller-manager"
@@ -34,24 +34,25 @@ class Upstream:
         """Looks for ever, once the requests are known; where the mode is set there is nothing to look for."""
         await swept.wait()
         while True:
-            if self._mode == "auto":
-                await self.look()
-            else:
+            if self._mode != "auto":
                 self.active = self._mode == "plugin"
-            self.looked.set()
-            await asyncio.sleep(PERIOD)
+                self.looked.set()
+            elif await self.look():
+                self.looked.set()
+            await asyncio.sleep(PERIOD if self.looked.is_set() else IMPATIENCE)
 
-    async def look(self) -> None:
-        """Looks once. A silent API server is no news."""
+    async def look(self) -> bool:
+        """Looks once; whether something could be seen. A silent API server is no news."""
         try:
             found = self._signed() or await self._hooked() or await self._deployed()
         except errors.ClusterError as error:
             log.debug("upstream: %s", error)
-            return
+            return False
         if found != self.active:
             self.active = found
             log.info("the platform's own controller of requests %s", "is at work" if found else "is gone")
             self._changed()
+        return True
 
     def _signed(self) -> bool:
         """Some request carries its finalizer."""
