@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import Cluster
 from dgdr_operator.controller.discovery import PERIOD, Discovery
+from dgdr_operator.controller.life import Life
 from dgdr_operator.settings import Settings
-from tests.cluster.user import NAMESPACE
+from tests.cluster.user import NAMESPACE, User
 from tests.fakes.asked import Fault
 from tests.fakes.server import ApiServer
 from tests.journey.nodes import node, pod
@@ -131,3 +133,36 @@ async def test_a_request_sees_its_own_pods_as_free_and_its_quota(server: ApiServ
     assert other is not None
     assert (dict(own.groups[0].free), own.limit) == ({8: 1}, 7)
     assert (dict(other.groups[0].free), other.limit) == ({2: 1}, 1)
+
+
+async def test_a_request_that_lacks_free_gpus_is_planned_when_there_are_some(
+    server: ApiServer, user: User, controller: Life
+) -> None:
+    await furnished(server, 7, 7)
+    await controller.discovery.look()
+    await user.ask("chat", hardware={}, sla={"ttft": 600, "itl": 9}, workload={"isl": 4000, "osl": 500})
+    await user.wait_phase("chat", "Failed")
+    assert "free now: 2 GPUs: 1 on 2 nodes" in user.condition("chat", "Succeeded")["message"]
+
+    await server.store.delete("pods", (NAMESPACE, "holder-0"))
+    await controller.discovery.look()
+
+    await user.wait(lambda: user.graph("chat-dgd"), "the graph")
+
+
+async def test_a_graph_that_stands_is_left_alone_when_others_take_gpus(
+    server: ApiServer, user: User, controller: Life
+) -> None:
+    await furnished(server, 0)
+    await controller.discovery.look()
+    await user.ask("chat", hardware={})
+    await user.wait(lambda: user.graph("chat-dgd"), "the graph")
+    await user.report("chat-dgd", "successful")
+    await user.wait_phase("chat", "Deployed")
+    before = user.graph("chat-dgd")
+
+    await furnished(server, 8)
+    await controller.discovery.look()
+    await asyncio.sleep(0.5)
+
+    assert user.graph("chat-dgd") == before

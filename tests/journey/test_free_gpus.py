@@ -168,12 +168,12 @@ def test_the_best_gpu_of_a_mixed_cluster_is_one_that_is_free() -> None:
     assert "l40s would have to be named" in notes[0]
 
 
-def test_gpus_that_are_free_are_planned_for_and_said() -> None:
+def test_gpus_that_are_free_are_said() -> None:
     found = inventory.read([named("a"), named("b")], [pod("a", 6)])
 
     completed, notes = inventory.complete(asking(), found)
 
-    assert completed.hardware.total_gpus == 10
+    assert completed.hardware.total_gpus == 16
     assert any("10 of the 16 GPUs of the ready nodes are free" in note for note in notes)
 
 

@@ -66,7 +66,7 @@ class Life:
         metrics.MOST_WORKERS.labels(metrics.NAME).set(WORKERS)
         self._cache = Cache()
         self._queue = Workqueue(clock.seconds)
-        self._discovery = Discovery(
+        self.discovery = Discovery(
             cluster,
             self._nodes_changed,
             settings=scope.settings,
@@ -89,8 +89,8 @@ class Life:
             hands=hands,
             estimation=self._estimation,
             queue=self._queue,
-            inventory=self._discovery.seen_by,
-            fresh=self._discovery.fresh,
+            inventory=self.discovery.seen_by,
+            fresh=self.discovery.fresh,
             gaps=Existence(self._cluster, clock).gaps,
             clock=clock,
             release=recall.release(self._scope.settings),
@@ -116,7 +116,7 @@ class Life:
 
     async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
         """Works until told to stop, until the served kinds change, or until a part falls for good."""
-        parts = [asyncio.create_task(part) for part in (self._estimation.work(), self._discovery.watch())]
+        parts = [asyncio.create_task(part) for part in (self._estimation.work(), self.discovery.watch())]
         parts.append(asyncio.create_task(self._listen()))
         parts.append(asyncio.create_task(self._sweep.watch(self._queue.add)))
         parts.append(asyncio.create_task(self._upstream.watch(self._sweep.swept)))
@@ -143,7 +143,7 @@ class Life:
 
         A replica that follows has everything but workers; when it leads, they find a warm cache and a full queue.
         """
-        await self._discovery.loaded.wait()
+        await self.discovery.loaded.wait()
         await self._sweep.swept.wait()
         await self._upstream.looked.wait()
         if self._lease and not self._lease.leading.is_set():
@@ -199,7 +199,7 @@ class Life:
         """What is still missing, if anything."""
         if not self._sweep.swept.is_set():
             return "requests and graphs are not listed yet"
-        return None if self._discovery.loaded.is_set() else "the nodes are not listed yet"
+        return None if self.discovery.loaded.is_set() else "the nodes are not listed yet"
 
     def _found(self, which: str, names: set[Name]) -> None:
         self._hearing.found(which, names, self._clock.seconds())

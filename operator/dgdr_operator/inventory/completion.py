@@ -40,12 +40,8 @@ def _chosen(asked: HardwareRequest, inventory: Inventory | None) -> NodeGroup | 
 
 
 def _budget(inventory: Inventory | None, group: NodeGroup | None) -> int | None:
-    """GPUs to plan for: those that are free, or all of them where none is, so that the answer says what is missing."""
-    if inventory is None or group is None:
-        return None
-    vacancy = inventory.vacancy(str(group.sku))
-    whole = _whole(inventory, group)
-    return min(vacancy.gpus if vacancy and vacancy.gpus else whole, MOST_GPUS)
+    """All GPUs that there are: which of them are free binds the plan by itself, and is then what a refusal names."""
+    return None if inventory is None or group is None else min(_whole(inventory, group), MOST_GPUS)
 
 
 def _whole(inventory: Inventory, group: NodeGroup) -> int:
@@ -110,9 +106,9 @@ def _counted(found: HardwareRequest, inventory: Inventory | None) -> str:
     whole = _whole(inventory, group)
     if found.total_gpus == MOST_GPUS:
         return f"{MOST_GPUS} is the most one request may plan for, and the ready nodes have more"
-    if vacancy.gpus and vacancy.limit is not None and vacancy.gpus == vacancy.limit:
-        return f"the namespace's quota leaves {vacancy.limit}"
-    if 0 < vacancy.gpus < whole:
+    if vacancy.limit is not None and vacancy.gpus == vacancy.limit:
+        return f"the ready nodes have {whole}, of which the namespace's quota leaves {vacancy.limit}"
+    if vacancy.gpus < whole:
         return f"{vacancy.gpus} of the {whole} GPUs of the ready nodes are free"
     return f"the ready nodes have {whole}"
 
