@@ -62,8 +62,11 @@ def test_a_pinned_plan_that_breaks_its_promises_is_refused_with_its_own_numbers(
 
 
 def test_what_would_be_chosen_without_pins_is_told() -> None:
-    (note,) = [note for note in planned(asking("tp=1")).notes if "pinned" in note]
+    best = planned(asking("")).outcome.choice.workers[0].parallel.tp
 
-    assert re.fullmatch(
-        r"pinned by the request: tp=1; without that it would be vllm agg tp\dpp1 x\d, .* tokens/s/GPU", note
-    )
+    (costly,) = [note for note in planned(asking("tp=8")).notes if "pinned" in note]
+    (same,) = [note for note in planned(asking(f"tp={best}")).notes if "pinned" in note]
+
+    told = r"pinned by the request: tp=8; without that it would be vllm agg tp\dpp1 x\d, .* tokens/s/GPU"
+    assert re.fullmatch(told, costly)
+    assert same.endswith("it would be chosen without that, too")
