@@ -117,3 +117,12 @@ def test_overrides_that_change_the_size_leave_the_promise_open() -> None:
 
     assert (stand, reason) == ("Unknown", "Unverified")
     assert "changes replicas of worker: the estimate does not cover that" in message
+
+
+def test_a_graph_that_is_to_be_measured_comes_with_its_job(catalog: Catalog) -> None:
+    plan = planned(asking({"validate": "true"}), catalog)
+
+    assert plan.benchmark is not None
+    assert plan.benchmark["metadata"]["name"] == f"{plan.graph['metadata']['name']}-aiperf"
+    assert any("a Job measures it" in note for note in plan.notes)
+    assert planned(asking({}), catalog).benchmark is None

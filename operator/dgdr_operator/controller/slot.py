@@ -106,6 +106,8 @@ def _asked(solution: Solution) -> Asked:
         backend_version=choice.backend_version,
         workload=request.workload,
         targets=request.targets,
+        pins=request.policy.pins,
+        balanced=request.policy.balanced,
         packs=(f"{request.hardware.gpu_sku}/{choice.backend} {choice.backend_version}",),
         notes=solution.notes,
     )

@@ -22,6 +22,10 @@ from perf_db.catalog import Catalog
 from perf_db.errors import NotCovered
 
 
+MEASURED = "as soon as the graph serves, a Job measures it under the load of the plan"
+"""What is said of a request that wants its graph held to its promises."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortfall:
     """Why a plan is less than one that keeps its promises, as predicted.
@@ -146,7 +150,7 @@ def named(solution: Solution, identity: Identity, digest: str) -> Plan:
         request=request,
         outcome=solution.outcome,
         objects=built.objects,
-        notes=(*solution.notes, *solution.outcome.notes, *built.notes),
+        notes=(*solution.notes, *solution.outcome.notes, *built.notes, *([MEASURED] if wanted else [])),
         input_hash=digest,
         data_version=solution.data_version,
         fabric=solution.fabric,
