@@ -21,7 +21,6 @@ from estimator.estimates import Estimate, Infeasible, Outcome
 from perf_db.catalog import Catalog
 from perf_db.errors import NotCovered
 
-
 MEASURED = "as soon as the graph serves, a Job measures it under the load of the plan"
 """What is said of a request that wants its graph held to its promises."""
 
