@@ -88,7 +88,11 @@ PANELS = (
             ("planner replaced: {{why}}", f"sum by (why) (increase(dgdr_estimator_restarts_total{{{JOB}}}[1h]))"),
         ),
     ),
-    Panel(title="GPUs of ready nodes", unit="none", queries=(("{{sku}}", f"sum by (sku) (dgdr_gpus{{{JOB}}})"),)),
+    Panel(
+        title="GPUs of ready nodes",
+        unit="none",
+        queries=(("{{sku}} {{state}}", f"sum by (sku, state) (dgdr_gpus{{{JOB}}})"),),
+    ),
     Panel(title="Memory", unit="bytes", queries=(("{{pod}}", f"process_resident_memory_bytes{{{JOB}}}"),)),
     Panel(title="Lateness of the heartbeat", unit="s", queries=(("{{pod}}", f"dgdr_event_loop_lag_seconds{{{JOB}}}"),)),
 )

@@ -126,11 +126,10 @@ class Discovery:
         log.log(logging.INFO if other else logging.DEBUG, "GPU nodes: %s", said or "none")
         metrics.GPU_NODES.clear()
         metrics.GPUS.clear()
-        metrics.FREE_GPUS.clear()
         for group in groups:
             metrics.GPU_NODES.labels(group.sku or "unknown").inc(group.nodes)
-            metrics.GPUS.labels(group.sku or "unknown").inc(group.gpus)
-            metrics.FREE_GPUS.labels(group.sku or "unknown").inc(group.free_gpus)
+            metrics.GPUS.labels(group.sku or "unknown", "free").inc(group.free_gpus)
+            metrics.GPUS.labels(group.sku or "unknown", "held").inc(group.gpus - group.free_gpus)
 
     async def _servers(self, labels: str, selector: Mapping[str, str]) -> list[inventory.Server]:
         """The nodes with GPUs, a page at a time: five thousand of them as they come would not fit the memory."""

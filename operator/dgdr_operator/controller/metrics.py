@@ -74,6 +74,5 @@ for _why in ("fell", "deaf"):
 EVENTS_LEFT_OUT = Counter("dgdr_events_left_out_total", "Events beyond the limit of their request", registry=REGISTRY)
 GHOSTS = Counter("dgdr_sweep_ghosts_total", "Changes that only a sweep found", registry=REGISTRY)
 GPU_NODES = Gauge("dgdr_gpu_nodes", "Ready GPU nodes by SKU", ["sku"], registry=REGISTRY)
-GPUS = Gauge("dgdr_gpus", "GPUs of ready nodes by SKU", ["sku"], registry=REGISTRY)
-FREE_GPUS = Gauge("dgdr_gpus_free", "GPUs of ready nodes that no pod holds, by SKU", ["sku"], registry=REGISTRY)
+GPUS = Gauge("dgdr_gpus", "GPUs of ready nodes by SKU, free or held by pods", ["sku", "state"], registry=REGISTRY)
 LOOP_LAG = Gauge("dgdr_event_loop_lag_seconds", "Lateness of the last heartbeat", registry=REGISTRY)
