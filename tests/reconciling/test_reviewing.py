@@ -106,6 +106,22 @@ def test_a_paused_request_is_left_as_it_is(served: Model, answer: str) -> None:
     assert [event.reason for event in served.told] == ["Paused"]
 
 
+def test_a_pause_is_no_reason_to_lie(served: Model) -> None:
+    say(served, PAUSE, "true")
+    plan = planned(graph(), served.request)
+    served.settle(plan)
+
+    served.report("pending")
+    served.settle(plan)
+    fallen = (served.phase, served.condition("Synced")["reason"])
+    served.delete_graph()
+    served.settle(plan)
+
+    assert fallen == ("Deploying", "Paused")
+    assert served.condition("DeploymentReady")["reason"] == "DeploymentDeleted"
+    assert served.graph is None
+
+
 def test_a_request_paused_from_the_start_is_not_begun() -> None:
     model = Model()
     say(model, PAUSE, "true")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dgdr_operator import status
-from dgdr_operator.controller import deploying, differ, handover, review, telling
+from dgdr_operator.controller import deploying, differ, handover, recall, review, telling
 from dgdr_operator.controller.answers import Answer, Refused, Working
 from dgdr_operator.controller.world import Action, LookAgain, Object, World, is_ours
 from dgdr_operator.planned import PAUSE, Planned
@@ -29,9 +29,9 @@ def graph_name(request: Object, answer: Answer) -> str | None:
 def actions(world: World, answer: Answer, now: str) -> list[Action]:
     """What to do, in order; each action may be repeated or lost without harm."""
     if review.paused(world.request):
-        return list(telling.held(world, "Paused", f"nothing is done while {PAUSE} is true", now))
+        return list(_still(world, "Paused", f"nothing is done while {PAUSE} is true", now))
     if world.held:
-        return list(telling.held(world, *world.held, now))
+        return list(_still(world, *world.held, now))
     match answer:
         case Working(seconds=seconds):
             found = _while_working(world, seconds, now)
@@ -40,6 +40,15 @@ def actions(world: World, answer: Answer, now: str) -> list[Action]:
         case Planned():
             found = _planned(world, handover.settled(answer, world.graph or world.recorded_graph, world.old), now)
     return list(found)
+
+
+def _still(world: World, reason: str, message: str, now: str) -> Iterator[Action]:
+    """Do nothing and say why; a graph that stands, or should, is still looked at, so that the status does not lie."""
+    plan, phase = recall.remembered(world.request), world.status.get("phase")
+    if plan is None or phase not in (status.Phase.DEPLOYING, status.Phase.DEPLOYED):
+        yield from telling.held(world, reason, message, now)
+    else:
+        yield from deploying.standing_still(world, plan, status.unsynced(reason, message), now)
 
 
 def _planned(world: World, plan: Planned, now: str) -> Iterator[Action]:

@@ -49,6 +49,15 @@ def deploy(world: World, plan: Planned, now: str) -> Iterator[Action]:
         yield from step
 
 
+def standing_still(world: World, plan: Planned, because: Condition, now: str) -> Iterator[Action]:
+    """Nothing is done, *because*; what the graph of the recorded *plan* reports is told all the same."""
+    name = world.known_name or plan.name
+    reason = "DeploymentDeleted" if _stood(world) else "DeploymentInProgress"
+    gone = status.deploying(plan, reason=reason, message=f"graph {name} is not there")
+    verdict = _mirrored(world, world.graph, plan) if world.graph else replace(gone, graph=name)
+    yield from telling.report(world, verdict.adding(because), now)
+
+
 def _hindrance(world: World, plan: Planned) -> tuple[str, str] | None:
     """Why no graph can stand for the plan, as reason and message, or None."""
     graph, trouble = world.graph, world.trouble
@@ -63,8 +72,9 @@ def _hindrance(world: World, plan: Planned) -> tuple[str, str] | None:
 
 def _stood(world: World) -> bool:
     """Whether the status says that the graph stood in the cluster, or that it was deleted from there."""
-    deleted = world.condition(Type.DEPLOYMENT_READY).get("reason") == "DeploymentDeleted"
-    return deleted or world.condition(Type.SYNCED).get("status") == "True"
+    ready = world.condition(Type.DEPLOYMENT_READY)
+    known = ready.get("status") == "True" or ready.get("reason") in ("DeploymentDeleted", "DeploymentDegraded")
+    return known or world.condition(Type.SYNCED).get("status") == "True"
 
 
 def _create(world: World, plan: Planned, now: str) -> Iterator[Action]:
@@ -98,6 +108,8 @@ def _keep(world: World, graph: Object, plan: Planned, now: str) -> Iterator[Acti
     if left:
         yield from telling.report(world, verdict.adding(left), now, plan)
     elif recall.same_plan(graph, plan):
+        if world.recorded_graph != plan.graph:
+            yield from telling.report(world, verdict, now, plan)
         yield ApplyGraph(graph=plan.graph, create=False)
         yield Announce(type="Normal", reason="DriftCorrected", note=f"put back in {plan.name}: {', '.join(wrong)}")
     else:

@@ -14,6 +14,9 @@ FAILURES = {
 }
 """Reason of the Event by reason of the failure; all others are ProfilingCheckFailed."""
 
+STOPS: Mapping[str, Literal["Normal", "Warning"]] = {"Paused": "Normal", "RollbackUnknown": "Warning"}
+"""Reasons of Synced for which nothing is done any more."""
+
 TOLD: Mapping[str, Literal["Normal", "Warning"]] = {"DeploymentReady": "Normal", "DeploymentDegraded": "Warning"}
 """Changes of DeploymentReady that are worth an Event."""
 
@@ -35,8 +38,10 @@ def of(world: World, verdict: Verdict) -> Iterator[Announce]:
 def _sync(world: World, now: Condition | None) -> Iterator[Announce]:
     """The pause that ended, and the plan that waits for the user's word."""
     before = world.condition(Type.SYNCED)
-    if before.get("reason") == "Paused":
+    if before.get("reason") == "Paused" and not (now and now.reason == "Paused"):
         yield Announce(type="Normal", reason="Resumed", note="the request is worked on again")
+    if now and now.reason in STOPS and before.get("reason") != now.reason:
+        yield Announce(type=STOPS[now.reason], reason=now.reason, note=now.message)
     if now and now.reason == "ReplanPending" and before.get("message") != status.cut(now.message):
         yield Announce(type="Normal", reason="ReplanPending", note=now.message)
 
