@@ -49,7 +49,7 @@ def _answer(flags: argparse.Namespace) -> int:
     paper = options.paper_of(sys.stdout)
     as_json = flags.output == "json"
     try:
-        outcome = engines.ask(problems, catalog)
+        outcome = engines.ask(problems, catalog, advise=True)
     except NoFeasibleCandidate as refusal:
         elapsed, report = time.perf_counter() - started, refusal.report
         sys.stdout.write(document.infeasible(asked, report, elapsed) if as_json else refused.page(asked, report, paper))
