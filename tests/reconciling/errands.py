@@ -23,7 +23,7 @@ def plans(job: Job) -> Planned | Refused:
         time.sleep(600)
     if said.startswith("crash once, mark "):
         _crash_the_first_time(Path(said.removeprefix("crash once, mark ")))
-    return Planned(graph=worlds.graph(), summary=str(os.getpid()), fabric=(True, "NotRequired", ""))
+    return Planned(graph=worlds.graph(), summary=str(os.getpid()), fabric=(True, "NotRequired", ""), report=b"pages")
 
 
 def _crash_the_first_time(mark: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dgdr_operator.controller import estimation as estimation_module
 from dgdr_operator.controller.answers import Refused, Working
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation, Job, Slot
@@ -142,3 +143,18 @@ async def test_a_process_may_be_ended_before_it_has_started() -> None:
     patient.close()
 
     assert isinstance(answer, Planned)
+
+
+async def test_only_the_newest_answers_keep_the_pages_about_their_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimation_module, "REPORTS_KEPT", 2)
+    kept = []
+    async with working() as (estimation, rung):
+        for model in ("a", "b", "c"):
+            estimation.answer(asking(model), None)
+            await rung.get()
+        for model in ("a", "b", "c"):
+            answer = estimation.answer(asking(model), None)
+            assert isinstance(answer, Planned)
+            kept.append(answer.report)
+
+    assert kept == [b"", b"pages", b"pages"]

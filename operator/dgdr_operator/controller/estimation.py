@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -34,6 +34,8 @@ SLOT = "dgdr_operator.controller.slot"
 LIMIT = 60.0
 """Seconds one plan may take before its process is killed; a warm search takes a tenth of one."""
 ANSWERS_KEPT = 4096
+REPORTS_KEPT = 256
+"""Answers that keep the pages about their search, at 20 kB each: they are written down as soon as the plan is."""
 TRIES = 2
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Set before the first child starts: numpy would otherwise start a thread per core in each of them."""
@@ -144,6 +146,7 @@ class Estimation:
         self._clock = clock
         self._slots = slots
         self._answers: OrderedDict[Question, Planned | Refused] = OrderedDict()
+        self._reported: deque[Question] = deque()
         self._started: dict[Question, float] = {}
         self._latest: dict[Key, Question] = {}
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
@@ -203,7 +206,12 @@ class Estimation:
         if isinstance(answer, Planned):
             world = world_hash(job.nodes, self._release)
             answer = replace(answer, graph=stamped(answer.graph, job.question[1], world))
+            self._reported.append(job.question)
         self._answers[job.question] = answer
+        while len(self._reported) > REPORTS_KEPT:
+            older = self._answers.get(question := self._reported.popleft())
+            if isinstance(older, Planned):
+                self._answers[question] = replace(older, report=b"")
         while len(self._answers) > ANSWERS_KEPT:
             self._answers.popitem(last=False)
 
