@@ -45,7 +45,7 @@ async def test_random_requests_all_come_to_an_end(
         assert not faults, faults[0].getMessage()
         caplog.clear()
     with capsys.disabled():
-        print(f"\n    {count} random requests in {time.monotonic() - began:.0f} s: {dict(ends)}", end="")  # noqa: T201
+        print(f"\n    {count} random requests in {time.monotonic() - began:.0f} s: {dict(ends)}", end="")  # noqa: T201 - a figure
 
     assert ends.total() == count
     assert controller.wrong(0.0) is None
