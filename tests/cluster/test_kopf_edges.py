@@ -28,6 +28,7 @@ async def falls(user: User, server: ApiServer, fault: Fault) -> None:
     """The next watch on requests meets *fault*."""
     left = [fault]
     server.fault = lambda asked: left.pop() if left and watches_requests(asked) else None
+    server.hang_up(REQUESTS)
     await user.wait(lambda: not left, "the watch to fail")
 
 
@@ -176,9 +177,9 @@ async def test_k11_signals_stay_with_whoever_had_them(controller: Life, user: Us
     await user.ask("chat")
     await user.wait(lambda: user.graph("chat-dgd"), "the watch to be at work")
 
-    assert [thread is threading.main_thread() for thread in threading.enumerate() if thread.name == "doorbell"] == [
-        False
-    ]
+    bells = [thread for thread in threading.enumerate() if thread.name == "doorbell"]
+    assert bells
+    assert threading.main_thread() not in bells
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert controller.wrong(0.0) is None
 

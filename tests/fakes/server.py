@@ -43,6 +43,7 @@ class ApiServer:
         self.log: list[Asked] = []
         self.fault: FaultHook = lambda _: None
         self.url = ""
+        self._watchers: dict[int, tuple[str, web.Request]] = {}
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
@@ -64,6 +65,12 @@ class ApiServer:
         kind = self.served.of(plural)
         filled = schema.defaulted(body, kind.schema) if kind and kind.schema else body
         return await self.store.put(plural, filled)
+
+    def hang_up(self, plural: str) -> None:
+        """Ends all watches of a kind in mid-air."""
+        for watched, request in tuple(self._watchers.values()):
+            if watched == plural:
+                _cut(request)
 
     @property
     def writes(self) -> list[Asked]:
@@ -106,7 +113,11 @@ class ApiServer:
         kind = self.served.find(asked)
         if asked.verb == "watch":
             wrong = Refusal(fault.status, "Fault", fault.message) if fault.event else None
-            return await _streamed(request, self.reads.watch(kind, asked, request.query), wrong)
+            self._watchers[id(request)] = (kind.plural, request)
+            try:
+                return await _streamed(request, self.reads.watch(kind, asked, request.query), wrong)
+            finally:
+                del self._watchers[id(request)]
         if asked.verb == "list":
             return web.json_response(_wanted(request, self.reads.listed(kind, asked, request.query)))
         if asked.verb == "get":
