@@ -41,10 +41,11 @@ class Sweep:
     async def watch(self, ring: Callable[[Key], None]) -> None:
         """Sweeps for ever: at once, when asked, and every ten minutes."""
         while True:
+            unasked = not self._asked.is_set()
             self._asked.clear()
             pause = PERIOD * random.uniform(0.8, 1.2)
             try:
-                await self.once(ring)
+                await self.once(ring, unasked=unasked)
             except errors.ClusterError as error:
                 log.warning("the sweep failed: %s", error)
                 pause = RETRY
@@ -54,12 +55,13 @@ class Sweep:
             except TimeoutError:
                 continue
 
-    async def once(self, ring: Callable[[Key], None]) -> None:
-        """One sweep. Raises ClusterError."""
+    async def once(self, ring: Callable[[Key], None], *, unasked: bool = False) -> None:
+        """One sweep. *unasked*: nothing was to be missed, so a watch should have told. Raises ClusterError."""
         graphs = await self._compare(self._kinds.graph, self._cache.graphs)
         requests = await self._compare(self._kinds.request, self._cache.requests)
         if self.swept.is_set():
             metrics.GHOSTS.inc(len(graphs) + len(requests))
+        if self.swept.is_set() and unasked:
             self._missed("graph", {name for name in graphs if name in self._cache.graphs})
             self._missed("request", {name for name in requests if name in self._cache.requests})
         self.swept.set()
