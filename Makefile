@@ -56,6 +56,13 @@ e2e-cluster: $(VENV)/test.stamp  ## install the chart on a node of our own and r
 bench: $(VENV)/test.stamp  ## how fast a search is
 	$(BIN)/python -m pytest benchmarks
 
+.PHONY: bench-controller
+bench-controller: $(VENV)/test.stamp  ## how fast the controller is, and what it costs: 1,000 requests at once, 5,000 standing
+	$(BIN)/python e2e/controlplane/build.py
+	$(BIN)/python -m e2e.helm
+	PYTHONPATH=operator:. $(BIN)/python -m benchmarks.controller
+	PYTHONPATH=operator:. $(BIN)/python -m benchmarks.standing
+
 .PHONY: matrix
 matrix: $(VENV)/run.stamp  ## write docs/support-matrix.md: how well each model, system and engine is measured
 	$(BIN)/dgdr support --matrix > docs/support-matrix.tmp

@@ -31,7 +31,7 @@ GRAPHS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeployme
 AT_ONCE = 32
 """Requests that are written at a time."""
 LIMIT = 600.0
-POLL = 0.25
+POLL = 1.0
 
 Object = dict[str, Any]
 
