@@ -1,7 +1,8 @@
 """A question that was refused, asked again with one thing changed: what would have to give, and by how much."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from estimator import search
 from estimator.errors import EstimatorError, NoFeasibleCandidate
@@ -11,8 +12,8 @@ from estimator.workload import Workload
 from perf_db.catalog import Catalog
 
 _HALVINGS, _STEPS = 4, 4
-"""How short prompts are tried, a sixteenth, and how often the interval in which they begin to be short enough is
-halved: what is called enough was tried, and prompts at most a twentieth longer were tried and too long."""
+"""How little is tried, a sixteenth, and how often the interval in which prompts begin to be short enough, or requests
+rare enough, is halved: what is called enough was tried, and at most a twentieth more was tried and too much."""
 
 
 def advised(problem: Problem, report: Infeasible, catalog: Catalog) -> Infeasible:
@@ -78,35 +79,51 @@ def _lighter(problem: Problem, catalog: Catalog) -> Iterator[Relaxation]:
         plan = _would_do(problem, catalog, replace(asked, concurrency=None, request_rate=None))
         if plan is not None and asked.concurrency is not None and plan.load.concurrency < asked.concurrency:
             yield Relaxation(knob="concurrency", value=plan.load.concurrency, estimate=plan)
-        if plan is not None and asked.request_rate is not None and plan.load.request_rate < asked.request_rate:
-            yield Relaxation(knob="requestRate", value=plan.load.request_rate, estimate=plan)
-    shorter = _shorter(problem, catalog)
+        slower = None if plan is None else _slower(problem, catalog, plan.load.request_rate)
+        if slower is not None:
+            yield slower
+    shorter = _largest(partial(_with_prompts, problem, catalog), problem.workload.isl)
     if shorter is not None:
         yield shorter
 
 
-def _shorter(problem: Problem, catalog: Catalog) -> Relaxation | None:
-    """The longest prompts that would do, to a twentieth; None if a sixteenth of the length would not."""
-    longest = problem.workload.isl
+def _slower(problem: Problem, catalog: Catalog, capacity: float) -> Relaxation | None:
+    """The most requests per second that would do: at most *capacity*, what is finished when the next request waits for
+    the last one, and less where requests that come at random have to queue."""
+    asked = problem.workload.request_rate
+    if asked is None:
+        return None
+    attempt = partial(_at_rate, problem, catalog)
+    return (attempt(capacity) if capacity < asked else None) or _largest(attempt, min(capacity, asked))
+
+
+def _largest(attempt: Callable[[float], Relaxation | None], beyond: float) -> Relaxation | None:
+    """The largest value that would do, to a twentieth, below one that would not; None if a sixteenth would not."""
     found: Relaxation | None = None
     for _ in range(_HALVINGS):
-        length = longest // 2
-        found = _with_prompts(problem, catalog, length) if length else None
-        if found is not None or not length:
+        found = attempt(beyond / 2)
+        if found is not None:
             break
-        longest = length
+        beyond /= 2
     for _ in range(_STEPS):
         if found is None:
             return None
-        between = (int(found.value) + longest) // 2
-        better = _with_prompts(problem, catalog, between)
-        longest = longest if better else between
+        between = (found.value + beyond) / 2
+        better = attempt(between)
+        beyond = beyond if better else between
         found = better or found
     return found
 
 
-def _with_prompts(problem: Problem, catalog: Catalog, isl: int) -> Relaxation | None:
-    asked = problem.workload
+def _at_rate(problem: Problem, catalog: Catalog, rate: float) -> Relaxation | None:
+    plan = _would_do(problem, catalog, replace(problem.workload, request_rate=rate))
+    return None if plan is None else Relaxation(knob="requestRate", value=rate, estimate=plan)
+
+
+def _with_prompts(problem: Problem, catalog: Catalog, longest: float) -> Relaxation | None:
+    asked, isl = problem.workload, int(longest)
+    if not isl:
+        return None
     plan = _would_do(problem, catalog, replace(asked, isl=isl, prefix=min(asked.prefix, isl - 1)))
     return None if plan is None else Relaxation(knob="isl", value=isl, estimate=plan)
 

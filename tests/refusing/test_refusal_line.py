@@ -167,7 +167,7 @@ def test_what_is_missing_on_the_nodes_is_told_last() -> None:
     [
         ({"isl": 4000, "osl": 500, "concurrency": 4000}, {"ttft": 600, "itl": 20}),
         ({"isl": 4000, "osl": 500, "requestRate": 90}, {"ttft": 600, "itl": 20}),
-        ({"isl": 4000, "osl": 500}, {"ttft": 60, "itl": 20}),
+        ({"isl": 4000, "osl": 500}, {"ttft": 100, "itl": 20}),
     ],
 )
 def test_a_lighter_load_that_is_offered_is_served(workload: dict[str, Any], sla: dict[str, Any]) -> None:
