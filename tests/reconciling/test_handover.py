@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dgdr_operator.controller import handover, review
+from dgdr_operator.controller import handover, recall, review
 from dgdr_operator.controller.world import DeleteGraph
-from dgdr_operator.planned import Planned
+from dgdr_operator.planned import ROLLBACK, Planned
 from tests.reconciling import worlds
 from tests.reconciling.worlds import GRAPH, Model, graph, planned
 
@@ -114,6 +114,25 @@ def test_a_graph_that_took_over_can_be_taken_over_from(served: Model, reshaped: 
     finish(served, back)
 
     assert set(served.standing) == {f"{GRAPH}-{back.hash[:5]}"}
+
+
+def test_going_back_to_a_plan_of_the_same_shape_changes_the_graph_whatever_it_was_called_then(
+    served: Model, reshaped: Planned
+) -> None:
+    finish(served, reshaped)
+    apart = recall.remembered(served.request)
+    assert apart is not None
+    finish(served, replanned(served, "worker"))
+    finish(served, replanned(served, *APART, replicas=5))
+    standing = set(served.standing)
+
+    served.request["metadata"]["annotations"][ROLLBACK] = apart.hash
+    finish(served, apart)
+
+    assert apart.name not in standing
+    assert set(served.standing) == standing
+    (body,) = served.standing.values()
+    assert body["spec"] == apart.graph["spec"]
 
 
 def test_a_new_graph_that_never_serves_makes_room_for_the_next_plan(served: Model, reshaped: Planned) -> None:

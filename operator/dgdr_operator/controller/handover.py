@@ -38,15 +38,22 @@ def successor(plan: Planned, standing: Object) -> Planned:
     return replace(plan, graph=recall.annotated(marked, REPLACES, before))
 
 
-def settled(plan: Planned, recorded: Object, old: Object | None) -> Planned:
-    """*plan* under the name that the graph *recorded* got when it took over; the plan itself where it did not."""
-    known = _annotations(recorded)
-    if not recorded or plan.graph == recorded or known.get(PLANNED_NAME) != plan.name:
+def settled(plan: Planned, standing: Object, old: Object | None) -> Planned:
+    """*plan* under the name of the graph *standing*, where both would have the same one if they were the first.
+
+    The plan may be a new one, or one of the history, made when the graph had another name.
+    """
+    known, planned = _annotations(standing), _annotations(plan.graph)
+    if not standing or plan.name == standing["metadata"]["name"]:
         return plan
-    graph = recall.annotated(_renamed(plan.graph, recorded["metadata"]["name"]), PLANNED_NAME, plan.name)
-    return replace(
-        plan, graph=recall.annotated(graph, REPLACES, known[REPLACES]) if old and REPLACES in known else graph
-    )
+    name = str(standing["metadata"]["name"])
+    if known.get(PLANNED_NAME, name) != planned.get(PLANNED_NAME, plan.name):
+        return plan
+    graph = _renamed(plan.graph, name)
+    kept = {key: value for key, value in _annotations(graph).items() if key not in (PLANNED_NAME, REPLACES)}
+    kept |= {PLANNED_NAME: known[PLANNED_NAME]} if PLANNED_NAME in known else {}
+    kept |= {REPLACES: known[REPLACES]} if old and REPLACES in known else {}
+    return replace(plan, graph={**graph, "metadata": {**graph["metadata"], "annotations": kept}})
 
 
 def replaced(graph: Object) -> str | None:
