@@ -43,9 +43,9 @@ NEEDED = {
     ("jobs", "get"): "missing right: get jobs",
     ("validatingwebhookconfigurations", "list"): "missing right: list validatingwebhookconfigurations",
     ("deployments", "list"): "missing right: list deployments",
-    ("leases", "create"): 'cannot create resource "leases"',
-    ("leases", "get"): 'cannot get resource "leases"',
-    ("leases", "update"): 'cannot update resource "leases"',
+    ("leases", "create"): "cannot create resource",
+    ("leases", "get"): "cannot get resource",
+    ("leases", "update"): "cannot update resource",
 }
 """Right -> what the log says where it is missing."""
 
