@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dgdr_operator.controller import handover, recall, review
 from dgdr_operator.controller.world import DeleteGraph
@@ -161,6 +163,26 @@ def test_without_room_for_both_the_old_graph_stays_and_the_gpus_that_miss_are_co
     assert handover.gpus(plan.graph) == 16
     assert set(served.standing) == {GRAPH}
     assert "10 more free GPUs are needed" in served.condition("Synced")["message"]
+
+
+@given(cuts=st.lists(st.integers(1, 4), max_size=12), strategy=st.sampled_from(["blue-green", "recreate"]))
+@settings(max_examples=60, deadline=None)
+def test_a_controller_that_dies_between_any_two_steps_ends_with_the_same_graph(cuts: list[int], strategy: str) -> None:
+    model = Model(request=worlds.request(annotations={review.STRATEGY: strategy}))
+    first = planned(graph(), model.request)
+    finish(model, first)
+    plan = replanned(model, *APART)
+
+    for cut in cuts:
+        for action in model.decide(plan)[:cut]:
+            model.perform(action)
+        assert len(model.standing) <= 2
+    finish(model, plan)
+
+    (body,) = model.standing.values()
+    assert body["metadata"]["name"] == model.status["dgdName"]
+    assert body["spec"] == plan.graph["spec"]
+    assert model.phase == "Deployed"
 
 
 def test_recreate_deletes_first_and_then_makes_the_graph_under_the_same_name(served: Model) -> None:
