@@ -14,7 +14,7 @@ import pytest
 from dgdr_operator.controller import doorbell
 from dgdr_operator.controller.doorbell import ForeverWithJitter, settings
 from dgdr_operator.controller.life import Life
-from tests.cluster.user import REQUESTS, User
+from tests.cluster.user import GRAPHS, REQUESTS, User
 from tests.fakes.asked import Asked, Fault
 from tests.fakes.server import ApiServer
 
@@ -83,6 +83,32 @@ async def test_k04_an_error_on_the_watch_ends_a_life_and_not_the_controller(
     user: User, server: ApiServer, controller: Life, code: int
 ) -> None:
     await falls(user, server, Fault(status=code, event=True))
+
+    await user.ask("chat")
+
+    await user.wait(lambda: user.graph("chat-dgd"), "the graph")
+    assert controller.wrong(0.0) is None
+
+
+@pytest.mark.chaos
+async def test_k04_two_faults_at_once_do_not_leave_it_waiting_for_itself(
+    user: User, server: ApiServer, controller: Life
+) -> None:
+    await user.wait(lambda: sum(asked.verb == "watch" for asked in server.log) >= 2, "both watches")
+    left = [Fault(status=504, event=True)]
+
+    def fail(asked: Asked) -> Fault | None:
+        if asked.verb != "watch":
+            return None
+        return (left.pop() if left else None) if asked.resource == REQUESTS else Fault(cut=True)
+
+    server.fault = fail
+    server.hang_up(GRAPHS)
+    await asyncio.sleep(0.5)
+    server.hang_up(REQUESTS)
+    await user.wait(lambda: not left, "the watch to fail")
+    await asyncio.sleep(4)
+    server.fault = lambda _: None
 
     await user.ask("chat")
 

@@ -25,6 +25,11 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.5
 """Seconds between two lives."""
+HEART, GLANCE, FAREWELL = "multidimensional multitasker", 1.0, 8.0
+"""The task of kopf's that lives as long as its watches; seconds between two looks at it, and of patience once it is
+gone: kopf needs five to say goodbye."""
+CHUNK = 100
+"""Objects that kopf lists at a time when it begins; a list that expires in the middle ends that life of it."""
 
 Object = dict[str, Any]
 Ring = Callable[[str, str, Object], None]
@@ -50,9 +55,24 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.request_timeout, chosen.networking.connect_timeout = 30, 5
     chosen.watching.server_timeout, chosen.watching.client_timeout = 20, 25
     chosen.watching.inactivity_timeout, chosen.watching.reconnect_backoff = 25, 1.0
+    chosen.watching.chunk_size = CHUNK
     chosen.queueing.exit_timeout = 2
     chosen.process.ultimate_exiting_timeout = None  # its alternative is SIGKILL for the whole process
     return chosen
+
+
+async def _lived(life: "asyncio.Task[None]") -> None:
+    """Until *life* is over. One that is dying for too long is put to an end: kopf can wait for itself for ever."""
+    dying = 0.0
+    while not life.done():
+        await asyncio.wait([life], timeout=GLANCE)
+        dying = 0.0 if any(task.get_name() == HEART for task in asyncio.all_tasks()) else dying + GLANCE
+        if dying > FAREWELL and not life.done():
+            log.warning("the watch does not come to an end by itself")
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+    if not life.cancelled():
+        life.result()
 
 
 def login_as_pod(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 -- whatever kopf passes to a login
@@ -120,7 +140,10 @@ class Doorbell:
         if self._closed.is_set():
             return
         where: dict[str, Any] = {"namespaces": [self._namespace]} if self._namespace else {"clusterwide": True}
-        await kopf.operator(registry=self._registry(), settings=settings(), stop_flag=stop, **where)
+        life = asyncio.create_task(
+            kopf.operator(registry=self._registry(), settings=settings(), stop_flag=stop, **where)
+        )
+        await _lived(life)
 
     def _registry(self) -> kopf.OperatorRegistry:
         """One watcher per kind, and logins that do not depend on which client libraries are installed."""
