@@ -15,7 +15,8 @@ from estimator.ops import Array, Counts, Mask
 from estimator.step import Step
 from estimator.workload import Benchmark, Workload
 
-_ITERATIONS = 60
+_ITERATIONS, _CLOSE = 60, 1e-5
+"""Rounds at most, and the change per request below which no more are needed; overload takes the most."""
 _DAMPING = 0.4
 _LEAST_SHARE = 0.01
 """At least this share of the requests in flight is decoding: keeps the iteration inside its domain."""
@@ -163,7 +164,7 @@ def _in_company(benchmark: Benchmark, requests: Array, service: Array, crowd: Ar
 
 
 def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _State:
-    """Damped iteration from four fifths of the requests decoding; 25 rounds leave less than 0.03 %."""
+    """Damped iteration from four fifths of the requests decoding, until nothing moves."""
     others = (requests - 1) / requests
     decodes = max(workload.iterations, 1)
     sequences = 0.8 * requests
@@ -174,7 +175,10 @@ def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _S
         queue = _ARRIVAL_VARIANCE * busy / (1 - busy) * occupied * others
         able = sequences * _BUSIEST / np.maximum(rate * occupied, _TINY)
         wanted = np.minimum(requests - rate * (queue + service), able)
-        sequences = (1 - _DAMPING) * sequences + _DAMPING * np.maximum(wanted, _LEAST_SHARE * requests)
+        before = sequences
+        sequences = (1 - _DAMPING) * before + _DAMPING * np.maximum(wanted, _LEAST_SHARE * requests)
+        if (np.abs(sequences - before) <= _CLOSE * requests).all():
+            break
     # Little's law: who neither decodes nor is being computed waits.
     queue = np.maximum(queue, (requests / rate - decodes * seconds - service) * (others > 0))
     if workload.osl == 1:

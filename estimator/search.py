@@ -28,8 +28,8 @@ _MOST_GPUS = 512
 """Larger budgets are not tried when looking for the number of GPUs that would do."""
 
 
-def search(problem: Problem, catalog: Catalog) -> Outcome:
-    """The best deployment for *problem* and everything worth knowing beside it.
+def search(problem: Problem, catalog: Catalog, *, brief: bool = False) -> Outcome:
+    """The best deployment for *problem* and everything worth knowing beside it; *brief*: the choice, and no lists.
 
     Raises NoFeasibleCandidate with the full report when nothing meets the targets, InvalidWorkload when the model
     cannot hold the sequences, and perf_db's errors when there are no measurements for the system or engine.
@@ -49,9 +49,9 @@ def search(problem: Problem, catalog: Catalog) -> Outcome:
     best = field.build(int(order[0]))
     return Outcome(
         choice=best,
-        aggregated=choice.best_per_group(field, order, "aggregated", problem.top),
-        disaggregated=choice.best_per_group(field, order, "disaggregated", problem.top),
-        frontier=choice.frontier(problem, field),
+        aggregated=() if brief else choice.best_per_group(field, order, "aggregated", problem.top),
+        disaggregated=() if brief else choice.best_per_group(field, order, "disaggregated", problem.top),
+        frontier=() if brief else choice.frontier(problem, field),
         rejections=choice.rejections(field),
         considered=len(field),
         dtypes=dtypes.words(),

@@ -15,19 +15,19 @@ from perf_db.catalog import Catalog
 _GROWING = frozenset({"ttft", "itl", "e2eLatency", "totalGpus", "freeGpus"})
 
 
-def ask(problems: Sequence[Problem], catalog: Catalog, *, advise: bool = False) -> Outcome:
+def ask(problems: Sequence[Problem], catalog: Catalog, *, advise: bool = False, brief: bool = False) -> Outcome:
     """The best answer to *problems* (one per engine, otherwise equal; at least one).
 
     Raises NoFeasibleCandidate with a merged report when no engine has a plan. An engine that cannot be priced is
     left out with a note; when that is all of them, the first one's error is raised. advise: also look for lighter
-    loads that would do, which takes as long as a few searches more.
+    loads that would do, which takes as long as a few searches more; brief: only the choice matters.
     """
     outcomes: list[Outcome] = []
     reports: list[Infeasible] = []
     failures: list[EstimatorError] = []
     for problem in problems:
         try:
-            outcomes.append(search.search(problem, catalog))
+            outcomes.append(search.search(problem, catalog, brief=brief))
         except NoFeasibleCandidate as refusal:
             reports.append(advising.advised(problem, refusal.report, catalog) if advise else refusal.report)
         except EstimatorError as failure:

@@ -240,6 +240,6 @@ def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> 
 def _would_do(question: Question, bandwidth: float) -> Estimate | None:
     """What would be chosen if there were RDMA."""
     try:
-        return question.ask(BOTH, bandwidth, advise=False).choice
+        return question.ask(BOTH, bandwidth, advise=False, brief=True).choice
     except NoFeasibleCandidate:
         return None

@@ -50,17 +50,24 @@ class Question:
         return replace(self, problems=tuple(replace(problem, vacancy=here) for problem in self.problems))
 
     def ask(
-        self, modes: tuple[Mode, ...], bandwidth: float | None, together: Container[str] = (), *, advise: bool = True
+        self,
+        modes: tuple[Mode, ...],
+        bandwidth: float | None,
+        together: Container[str] = (),
+        *,
+        advise: bool = True,
+        brief: bool = False,
     ) -> Outcome:
         """The best answer of all engines over *modes*; *bandwidth* between workers, bytes per second.
 
-        together: engines that are asked for aggregated plans only; advise: a refusal also names lighter loads.
+        together: engines that are asked for aggregated plans only; advise: a refusal also names lighter loads; brief:
+        only the choice matters.
         Raises InvalidSpec for pins that no engine can follow.
         """
         asked = [replace(problem, modes=modes, transfer_bandwidth=bandwidth) for problem in self.problems]
         asked = [replace(one, modes=AGGREGATED) if one.backend in together else one for one in asked]
         try:
-            return engines.ask(asked, self.catalog, advise=advise)
+            return engines.ask(asked, self.catalog, advise=advise, brief=brief)
         except InvalidWorkload as problem:
             if problem.field != "pin":
                 raise
