@@ -30,11 +30,13 @@ from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever plays on the stage takes its time, and is no part of the quick tests."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What plays on the stage takes its time: it is no part of the quick tests, and some of it is played only once."""
     for item in items:
         if "stage" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.chaos)
+    if config.getoption("--control-plane") == "fake":
+        items[:] = [item for item in items if item.get_closest_marker("real") is None]
 
 
 @pytest.fixture

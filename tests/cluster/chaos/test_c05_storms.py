@@ -39,6 +39,7 @@ def test_c05_a_busy_server_is_given_the_time_it_asks_for(stage: Stage) -> None:
     assert min(pauses) >= 1.9, pauses
 
 
+@pytest.mark.real
 @pytest.mark.chaos
 @pytest.mark.parametrize("status", [pytest.param(500, marks=LONG), 503, pytest.param(504, marks=LONG)])
 def test_c05_a_storm_passes(stage: Stage, status: int) -> None:

@@ -67,6 +67,7 @@ def test_c13_a_leader_that_is_cut_off_ends_before_its_follower_begins(stage: Sta
     assert [asked.name for asked in other.writes if asked.resource == "dynamographdeployments"]
 
 
+@pytest.mark.real
 @pytest.mark.chaos
 @pytest.mark.parametrize("skew", [300.0, pytest.param(-300.0, marks=pytest.mark.scale)])
 def test_c14_a_wrong_clock_neither_steals_nor_keeps_the_lead(stage: Stage, pair: Pair, skew: float) -> None:

@@ -13,6 +13,7 @@ from tests.fakes.asked import Asked, Fault
 from tests.fakes.proxy import Proxy
 
 
+@pytest.mark.real
 @pytest.mark.chaos
 def test_c18_slow_answers_are_waited_for(stage: Stage) -> None:
     stage.proxy.fault = lambda asked: Fault(delay=0.5) if asked.verb != "watch" else None

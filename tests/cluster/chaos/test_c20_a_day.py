@@ -25,6 +25,7 @@ def restless(stage: Stage) -> Iterator[Replica]:
         replica.close()
 
 
+@pytest.mark.real
 @pytest.mark.chaos
 @pytest.mark.parametrize("days", [1, pytest.param(30, marks=pytest.mark.scale)])
 def test_c20_a_day_of_sweeps_leaves_memory_and_descriptors_as_they_were(

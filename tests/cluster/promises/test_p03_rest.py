@@ -21,6 +21,7 @@ def test_p03_at_rest_nothing_is_written(stage: Stage) -> None:
     assert stage.quiet(SWEEPS * 1.2) == []
 
 
+@pytest.mark.real
 def test_p03_a_restart_of_a_settled_world_writes_nothing(stage: Stage) -> None:
     stage.ask()
     stage.settled()

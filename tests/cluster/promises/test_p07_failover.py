@@ -17,6 +17,7 @@ WHOLE = pytest.param(1.0, 1.0, id="as it is", marks=pytest.mark.scale)
 """Shares of those waits, and of the promised time that the test allows."""
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("share", "slack"), [HALF, WHOLE])
 @pytest.mark.parametrize(("end", "limit"), [("killed", 20.0), ("stopped", 3.0)])
 def test_p07_another_replica_goes_on(
