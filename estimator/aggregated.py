@@ -175,10 +175,12 @@ def _solve(step: Step, workload: Workload, requests: Array, budget: Array) -> _S
         queue = _ARRIVAL_VARIANCE * busy / (1 - busy) * occupied * others
         able = sequences * _BUSIEST / np.maximum(rate * occupied, _TINY)
         wanted = np.minimum(requests - rate * (queue + service), able)
-        before = sequences
-        sequences = (1 - _DAMPING) * before + _DAMPING * np.maximum(wanted, _LEAST_SHARE * requests)
-        if (np.abs(sequences - before) <= _CLOSE * requests).all():
+        after = (1 - _DAMPING) * sequences + _DAMPING * np.maximum(wanted, _LEAST_SHARE * requests)
+        # Each load stops where it is close enough, so that its answer does not hang on the loads beside it.
+        moving = np.abs(after - sequences) > _CLOSE * requests
+        if not moving.any():
             break
+        sequences = np.where(moving, after, sequences)
     # Little's law: who neither decodes nor is being computed waits.
     queue = np.maximum(queue, (requests / rate - decodes * seconds - service) * (others > 0))
     if workload.osl == 1:
