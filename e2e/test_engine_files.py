@@ -43,7 +43,7 @@ def _engine_files(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
     selector = "nvidia.com/managed-by=dgdr-operator"
     listed = cluster.kubectl("-n", namespace, "get", "configmap", "-l", selector, "-o", "json")
     items: list[dict[str, Any]] = json.loads(listed)["items"]
-    return items
+    return [item for item in items if not item["metadata"]["name"].startswith("dgdr-report-")]
 
 
 def _owners(cluster: Cluster, namespace: str) -> list[str]:
