@@ -24,6 +24,7 @@ from dgdr_operator.controller.cluster import Kind
 from e2e import backends, chart, definitions
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
+from e2e.processes import resident
 from e2e.user import example
 
 REQUESTS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeploymentrequests")
@@ -135,12 +136,6 @@ async def listed(client: Client, kind: Kind, namespace: str) -> list[Object]:
         return [body async for page, _ in client.pages(kind, namespace, resourceVersion="0") for body in page]
     except errors.ClusterError:
         return []
-
-
-def resident(pid: int) -> float:
-    """Resident memory of a process, MiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 def family(pid: int) -> list[int]:

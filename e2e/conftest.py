@@ -17,6 +17,10 @@ from e2e.controlplane.build import BuildError
 from e2e.dynamo_operator import DynamoOperator, connect
 from e2e.operator_process import OperatorProcess
 from e2e.processes import NotReady, tail
+from e2e.saying import say
+from e2e.user import User, user_of
+
+__all__ = ["say"]
 
 HERE = Path(__file__).parent
 LOGS = pytest.StashKey[list[Path]]()
@@ -60,6 +64,14 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def user(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[User]:
+    """Someone who uses the controller in this test's namespace."""
+    del crds  # must be there, is not looked at
+    with user_of(cluster, namespace) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

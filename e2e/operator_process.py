@@ -8,29 +8,28 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from e2e.cluster import Identity
 from e2e.processes import Child, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-START_LIMIT = 60.0
-"""Seconds until the readiness probe must have answered; a start takes about two."""
 
 
-class OperatorProcess:
-    """`python -m dgdr_operator` with *flags*, logging to *log*, as *identity*."""
+class Controller:
+    """`python -m *module*` with *flags*, logging to *log*, at the cluster that *kubeconfig* names."""
 
-    def __init__(self, identity: Identity, flags: Sequence[str], *, log: Path) -> None:
-        self.identity = identity
+    start_limit: ClassVar[float] = 60.0
+    """Seconds until the readiness probe must have answered; a start takes about two."""
+    stop_limit: ClassVar[float] = 15.0
+    """Seconds that it has after SIGTERM."""
+
+    def __init__(self, module: Sequence[str], flags: Sequence[str], *, kubeconfig: Path, log: Path) -> None:
         self.port = free_port()
+        self.log = log
         probes = ["--probe-address=127.0.0.1", f"--probe-port={self.port}"]
-        argv = [sys.executable, "-m", "dgdr_operator", *flags, *probes]
-        self._child = Child("the controller", argv, log=log, env=_environment(identity))
-
-    @property
-    def user(self) -> str:
-        """The name under which the audit log knows its writes."""
-        return self.identity.user
+        argv = [sys.executable, "-m", *module, *flags, *probes]
+        self._child = Child("the controller", argv, log=log, env=_environment(kubeconfig))
 
     @property
     def pid(self) -> int:
@@ -49,19 +48,29 @@ class OperatorProcess:
     def start(self) -> float:
         """Starts it and waits until it is ready; answers with the seconds that took, raises NotReady."""
         self.begin()
-        return self._child.wait_until(self.ready, seconds=START_LIMIT)
+        return self.wait_ready()
+
+    def wait_ready(self) -> float:
+        """Waits until it is ready; answers with the seconds that took, raises NotReady."""
+        return self._child.wait_until(self.ready, seconds=self.start_limit)
 
     def ready(self) -> bool:
         """Whether its readiness probe answers 200."""
+        return self.probe("readyz") == 200
+
+    def probe(self, which: str) -> int:
+        """The code that a probe answers with; 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{which}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
 
     def stop(self) -> int | None:
         """SIGTERM, as a rolling update would; answers with the exit code."""
-        return self._child.stop()
+        return self._child.stop(self.stop_limit)
 
     def kill(self) -> int | None:
         """SIGKILL for the process alone, as a crash would; its estimators must find out by themselves."""
@@ -71,22 +80,31 @@ class OperatorProcess:
         """Leaves nothing behind."""
         self._child.kill()
 
-    def processes(self) -> list[int]:
-        """The living processes of the controller, its estimators included."""
-        return self._child.group()
-
     def restart(self) -> float:
         """Stops it if it lives, then starts it again; answers as start does."""
         self.stop()
         return self.start()
+
+    def processes(self) -> list[int]:
+        """The living processes of the controller, its estimators included."""
+        return self._child.group()
 
     def words(self) -> str:
         """The end of its log."""
         return self._child.words()
 
 
-def _environment(identity: Identity) -> dict[str, str]:
-    """Our own environment with the identity's kubeconfig, and the packages of this checkout importable."""
+class OperatorProcess(Controller):
+    """`python -m dgdr_operator` with *flags*, logging to *log*, as *identity*."""
+
+    def __init__(self, identity: Identity, flags: Sequence[str], *, log: Path) -> None:
+        super().__init__(["dgdr_operator"], flags, kubeconfig=identity.kubeconfig, log=log)
+        self.user = identity.user
+        """The name under which the audit log knows its writes."""
+
+
+def _environment(kubeconfig: Path) -> dict[str, str]:
+    """Our own environment with this kubeconfig, and the packages of this checkout importable."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
     path = os.pathsep.join((str(ROOT / "operator"), str(ROOT)))
-    return {**inherited, "KUBECONFIG": str(identity.kubeconfig), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**inherited, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

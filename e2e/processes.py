@@ -121,6 +121,12 @@ def tail(log: Path, characters: int = TAIL) -> str:
     return log.read_text(errors="replace")[-characters:]
 
 
+def resident(pid: int) -> float:
+    """Resident memory of a process, MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody holds at this moment."""
     with socket.socket() as probe:

@@ -10,7 +10,7 @@ import pytest
 
 from e2e import chart, definitions
 from e2e.cluster import Cluster, Identity, KubectlFailed
-from e2e.user import User, example, user_of, with_spec
+from e2e.user import User, example, with_spec
 from e2e.waiting import eventually
 
 Object = dict[str, Any]
@@ -26,14 +26,6 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "home": ({"modelCache": {"pvcName": "c", "pvcMountPath": "/root/x"}}, "must lie outside home directories"),
 }
 """Name -> fields of the spec, and what the refusal says."""
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    del crds  # must be there, is not looked at
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.fixture

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from e2e.cluster import Cluster
-from e2e.user import User, example, user_of, with_spec
+from e2e.user import User, example, with_spec
 from e2e.waiting import eventually
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.mark.usefixtures("operator")

@@ -10,7 +10,7 @@ import pytest
 
 from e2e.cluster import Cluster
 from e2e.conftest import StartOperator
-from e2e.user import Object, User, example, user_of, with_spec
+from e2e.user import Object, User, example, with_spec
 from e2e.waiting import eventually
 
 GPU = "nvidia.com/gpu"
@@ -18,13 +18,6 @@ QUICK = {"ttft": 600, "itl": 9}
 """Targets that a worker of one GPU cannot keep."""
 
 Servers = Callable[..., list[str]]
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.fixture

@@ -13,36 +13,13 @@ from e2e import audit
 from e2e.cluster import Cluster
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
-from e2e.user import ROOT, User, example, user_of, with_spec
+from e2e.processes import resident
+from e2e.saying import Say
+from e2e.user import ROOT, User, example, with_spec
 from e2e.waiting import eventually
 
-Say = Callable[[str], None]
 PATIENCE = 120.0
 """Seconds until many requests must have their graphs, on a machine that does other things as well."""
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Prints a measured figure, whatever pytest does with output."""
-
-    def aloud(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
-
-    return aloud
-
-
-def resident(pid: int) -> float:
-    """Resident memory of a process, MiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 def family(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from e2e import definitions
 from e2e.cluster import Cluster, KubectlFailed
 from e2e.definitions import Origin
 from e2e.operator_process import OperatorProcess
-from e2e.user import User, example, user_of, with_spec
+from e2e.user import User, example, with_spec
 
 MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "a negative isl": ({"workload": {"isl": -4000}}, r"isl"),
@@ -40,13 +40,6 @@ UNTYPED: dict[str, tuple[Any, str]] = {
     "hardware that is text": ({"model": "Qwen/Qwen3-32B-FP8", "hardware": "8 x H200"}, r"hardware"),
     "GPUs in fractions": ({"model": "Qwen/Qwen3-32B-FP8", "hardware": {"totalGpus": 2.5}}, r"totalGpus"),
 }
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,29 +13,11 @@ from e2e import audit, chart
 from e2e.cluster import HOME, Cluster
 from e2e.conftest import StartOperator
 from e2e.operator_process import OperatorProcess
-from e2e.user import User, example, user_of
+from e2e.saying import Say
+from e2e.user import User, example
 from e2e.waiting import eventually
 
-Say = Callable[[str], None]
 LEASE = chart.LEASE.partition("/")[2]
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Prints a measured figure, whatever pytest does with output."""
-
-    def aloud(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
-
-    return aloud
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from e2e import definitions
 from e2e.cluster import Cluster, KubectlFailed
 from e2e.dynamo_operator import DynamoOperator
-from e2e.user import Object, User, example, user_of, with_spec
+from e2e.user import Object, User, example, with_spec
 from e2e.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,14 +23,6 @@ COLLECTED = 150.0
 """Seconds for the garbage collector, which learns of new kinds every half minute."""
 
 Dgdr = Callable[..., str]
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    del crds  # must be there, is not looked at
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.fixture

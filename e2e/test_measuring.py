@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,15 +10,8 @@ from kubernetes import client
 
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
-from e2e.user import User, example, user_of
+from e2e.user import User, example
 from e2e.waiting import eventually
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 def condition(user: User, kind: str) -> Mapping[str, Any]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e import chart, definitions
+from e2e import chart
 from e2e.cluster import HOME, Cluster, Identity
 from e2e.conftest import LOGS
 from e2e.operator_process import OperatorProcess
-from e2e.user import User, example, user_of, with_spec
+from e2e.user import User, example, with_spec
 from e2e.waiting import eventually
 
 REQUESTS, GRAPHS = "dynamographdeploymentrequests", "dynamographdeployments"
@@ -48,14 +48,6 @@ NEEDED = {
     ("leases", "update"): "cannot update resource",
 }
 """Right -> what the log says where it is missing."""
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    del crds  # must be there, is not looked at
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.fixture

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from e2e.cluster import Cluster
-from e2e.user import Object, User, example, user_of, with_spec
+from e2e.user import Object, User, example, with_spec
 from e2e.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("operator")
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 CACHE = {"pvcName": "model-cache", "pvcMountPath": "/opt/models"}

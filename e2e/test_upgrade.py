@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from dgdr_operator.controller import options
 from e2e import audit, chart, definitions
 from e2e.cluster import HOME, MANAGER, OURS, Cluster
 from e2e.conftest import StartOperator
-from e2e.user import GRAPHS, REQUESTS, VERSION, User, example, user_of
+from e2e.saying import Say
+from e2e.user import GRAPHS, REQUESTS, VERSION, User, example
 
 PREVIOUS = Path(__file__).parent / "previous"
 PLATFORM = "dynamo-operator-manager"
@@ -30,13 +30,6 @@ PHASES = {
 }
 
 Object = dict[str, Any]
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str) -> Iterator[User]:
-    """Someone who uses the controller in this test's namespace."""
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 def released() -> list[Object]:
@@ -122,7 +115,7 @@ def test_nothing_that_serves_is_touched(
     crds: definitions.Origin,
     start_operator: StartOperator,
     user: User,
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:
     if crds.version != VERSION:
         pytest.skip("the previous version wrote its graphs in the other version")
@@ -159,14 +152,3 @@ def test_the_previous_labels_still_select_the_pods() -> None:
 
     assert before["spec"]["selector"] == now["spec"]["selector"]
     assert before["metadata"]["name"] == now["metadata"]["name"]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a measured figure, whatever pytest does with output."""
-
-    def aloud(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
-
-    return aloud

@@ -14,19 +14,11 @@ from e2e.conftest import StartOperator
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
 from e2e.upstream import Upstream
-from e2e.user import Object, User, example, user_of, with_spec
+from e2e.user import Object, User, example, with_spec
 from e2e.waiting import eventually
 
 WEBHOOK = "vdynamographdeploymentrequest.kb.io"
 PATIENCE = 90.0
-
-
-@pytest.fixture
-def user(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[User]:
-    """Someone who uses the platform in this test's namespace."""
-    del crds  # must be there, is not looked at
-    with user_of(cluster, namespace) as found:
-        yield found
 
 
 @pytest.fixture

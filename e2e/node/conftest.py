@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -20,8 +20,6 @@ from e2e.processes import NotReady
 MAY_LACK = "DGDR_NODE_MAY_LACK"
 """Set it where a machine that cannot run a node is no failure: the tests are skipped then, and say why."""
 NOT_RUN = "NOT RUN"
-
-Say = Callable[[str], None]
 
 
 @pytest.fixture(scope="session")
@@ -58,17 +56,6 @@ def namespace(machine: Node, request: pytest.FixtureRequest) -> Iterator[str]:
     machine.cluster.kubectl("create", "namespace", name)
     yield name
     machine.cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Prints a measured figure, whatever pytest does with output."""
-
-    def aloud(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
-
-    return aloud
 
 
 @pytest.fixture(scope="session")

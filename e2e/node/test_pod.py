@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from e2e import audit
 from e2e.node.node import NAME as NODE
 from e2e.node.node import Node
 from e2e.node.release import Release
+from e2e.saying import Say
 from e2e.user import example
 from e2e.waiting import eventually
 
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.node
 
 REQUESTS, GRAPHS = "dynamographdeploymentrequests", "dynamographdeployments"
 
-Say = Callable[[str], None]
 Object = dict[str, Any]
 
 

@@ -19,6 +19,7 @@ from dgdr_operator.controller.life import Life, Scope
 from dgdr_operator.settings import Settings
 from e2e.controlplane.build import BuildError
 from e2e.processes import NotReady
+from e2e.saying import say
 from e2e.waiting import eventually
 from tests.cluster.stage.dynamo import Dynamo
 from tests.cluster.stage.ground import Ground, Which, standing
@@ -28,6 +29,8 @@ from tests.cluster.stage.witness import Witness, broken
 from tests.cluster.user import User
 from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
+
+__all__ = ["say"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -158,14 +161,3 @@ def stage(cast: Cast, namespace: str, request: pytest.FixtureRequest) -> Iterato
         print(cast.replica.words())  # noqa: T201 - shown beside the failure it may explain
     assert broken(cast.witness.protocol(namespace)) == []
     assert cast.replica.faults()[known:] == []
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a measured figure, whatever pytest does with output."""
-
-    def aloud(sentence: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {sentence}", end="")  # noqa: T201 - figures are what these tests are also for
-
-    return aloud

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +14,7 @@ from dgdr_operator.controller.answers import Answer, Refused
 from dgdr_operator.controller.life import Life
 from dgdr_operator.controller.metrics import REGISTRY
 from dgdr_operator.settings import Settings
+from e2e.saying import Say
 from tests.cluster.fuzzing import Dice, outcome
 from tests.cluster.user import NAMESPACE, REQUESTS
 from tests.fakes.server import ApiServer
@@ -82,7 +82,7 @@ def _clear(server: ApiServer) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.scale)])
-def test_random_bodies_are_planned_or_refused_in_words(count: int, say: Callable[[str], None]) -> None:
+def test_random_bodies_are_planned_or_refused_in_words(count: int, say: Say) -> None:
     dice, kinds, began = Dice(11, wild=1.0), Counter[str](), time.monotonic()
 
     for number in range(count):

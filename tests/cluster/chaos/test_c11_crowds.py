@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
+from e2e.saying import Say
 from tests.cluster.stage.stage import Stage
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("crowd", [40, pytest.param(1000, marks=pytest.mark.scale)])
-def test_c11_a_crowd_is_served_and_poison_delays_nobody(stage: Stage, crowd: int, say: Callable[[str], None]) -> None:
+def test_c11_a_crowd_is_served_and_poison_delays_nobody(stage: Stage, crowd: int, say: Say) -> None:
     stage.ask("poison", workload={"isl": 10**9, "osl": 10**9})
     began = time.monotonic()
     names = [f"r{number}" for number in range(crowd)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
+from e2e.saying import Say
 from tests.cluster.fuzzing import Dice, outcome
 from tests.cluster.stage.stage import Stage
 from tests.cluster.user import REQUESTS
@@ -52,9 +53,7 @@ def _body(stage: Stage, name: str, spec: object) -> dict[str, object]:
 @pytest.mark.chaos
 @pytest.mark.usefixtures("permissive")
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.scale)])
-def test_c12_requests_of_any_shape_come_to_an_end_in_words(
-    stage: Stage, count: int, say: Callable[[str], None]
-) -> None:
+def test_c12_requests_of_any_shape_come_to_an_end_in_words(stage: Stage, count: int, say: Say) -> None:
     dice, ends, refused, began = Dice(12), Counter[str](), 0, time.monotonic()
     for first in range(0, count, AT_ONCE):
         names = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from tests.cluster.stage.replica import ROOT
+from e2e.operator_process import ROOT
 from tests.cluster.stage.stage import Stage
 from tests.fakes.asked import Object
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
+from e2e.saying import Say
 from tests.cluster.stage.replica import Replica
 from tests.cluster.stage.stage import Stage
 
@@ -29,7 +30,7 @@ def restless(stage: Stage) -> Iterator[Replica]:
 @pytest.mark.chaos
 @pytest.mark.parametrize("days", [1, pytest.param(30, marks=pytest.mark.scale)])
 def test_c20_a_day_of_sweeps_leaves_memory_and_descriptors_as_they_were(
-    stage: Stage, restless: Replica, days: int, say: Callable[[str], None]
+    stage: Stage, restless: Replica, days: int, say: Say
 ) -> None:
     names = [f"r{number}" for number in range(4)]
     for name in names:

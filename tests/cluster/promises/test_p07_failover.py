@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
 from e2e.chart import LEASE
+from e2e.saying import Say
 from tests.cluster.stage.stage import SLACK, Stage
 
 WAITS = {"lease__DURATION": 12.0, "lease__DEADLINE": 8.0, "lease__RENEWAL": 2.0, "lease__GLANCE": 1.0}
@@ -21,7 +21,7 @@ WHOLE = pytest.param(1.0, 1.0, id="as it is", marks=pytest.mark.scale)
 @pytest.mark.parametrize(("share", "slack"), [HALF, WHOLE])
 @pytest.mark.parametrize(("end", "limit"), [("killed", 20.0), ("stopped", 3.0)])
 def test_p07_another_replica_goes_on(
-    stage: Stage, say: Callable[[str], None], share: float, slack: float, end: str, limit: float
+    stage: Stage, say: Say, share: float, slack: float, end: str, limit: float
 ) -> None:
     stage.replica.stop()
     stage.api.delete("leases", *LEASE.split("/"))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
+from e2e.saying import Say
 from tests.cluster.stage.stage import Stage
 
 LIMIT = 256.0
 
 
 @pytest.mark.parametrize("crowd", [30, pytest.param(5000, marks=pytest.mark.scale)])
-def test_p09_memory_stays_below_its_limit(stage: Stage, crowd: int, say: Callable[[str], None]) -> None:
+def test_p09_memory_stays_below_its_limit(stage: Stage, crowd: int, say: Say) -> None:
     for number in range(crowd):
         stage.ask(f"r{number}")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
+from e2e.saying import Say
 from tests.cluster.stage.stage import Stage
 
 
-def test_p10_a_life_costs_at_most_six_writes_and_four_events(stage: Stage, say: Callable[[str], None]) -> None:
+def test_p10_a_life_costs_at_most_six_writes_and_four_events(stage: Stage, say: Say) -> None:
     stage.ask("before", workload={"isl": 3100, "osl": 310})  # wakes the estimator
     stage.settled("before")
     assert stage.quiet() == []

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
-import time
-import urllib.error
+import secrets
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from e2e.processes import Child, NotReady, free_port
+from e2e.operator_process import Controller
+from e2e.processes import NotReady, resident
 
-ROOT = Path(__file__).resolve().parents[3]
-START_LIMIT = 90.0
 HURRY: Mapping[str, float] = {
     "sweep.PERIOD": 1.0,
     "discovery.PERIOD": 1.0,
@@ -27,42 +23,21 @@ HURRY: Mapping[str, float] = {
 """Waits that are minutes in production, as seconds for tests."""
 
 
-class Replica:
+class Replica(Controller):
     """The controller with *flags*, at the API server that *url* names, as the bearer of *token*."""
+
+    start_limit = 90.0
+    stop_limit = 30.0
 
     def __init__(
         self, folder: Path, url: str, token: str, flags: Sequence[str] = (), hurry: Mapping[str, float] = HURRY
     ) -> None:
-        self.port = free_port()
-        kubeconfig = folder / f"replica-{self.port}.kubeconfig"
+        stem = folder / f"replica-{secrets.token_hex(3)}"
+        kubeconfig = stem.with_suffix(".kubeconfig")
         kubeconfig.write_text(json.dumps(_kubeconfig(url, token)))
-        self.log = folder / f"replica-{self.port}.log"
         changes = [f"{name}={value}" for name, value in hurry.items()]
-        probes = ["--probe-address=127.0.0.1", f"--probe-port={self.port}"]
-        argv = [sys.executable, "-m", "tests.cluster.stage.hurried", *changes, "--", *flags, *probes]
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
-        path = os.pathsep.join((str(ROOT / "operator"), str(ROOT)))
-        env = {**inherited, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-        self._child = Child("the controller", argv, log=self.log, env=env)
-
-    @property
-    def pid(self) -> int:
-        """The process id of its present life."""
-        return self._child.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether it lives."""
-        return self._child.running
-
-    def begin(self) -> None:
-        """Starts it, and does not wait."""
-        self._child.start()
-
-    def start(self) -> float:
-        """Starts it and waits until it is ready; answers with the seconds that took, raises NotReady."""
-        self.begin()
-        return self.wait_ready()
+        hurried = ["tests.cluster.stage.hurried", *changes, "--"]
+        super().__init__(hurried, flags, kubeconfig=kubeconfig, log=stem.with_suffix(".log"))
 
     def start_stubbornly(self) -> None:
         """Starts it until it stays, as a kubelet would: on a busy machine a young leader may lose its lead."""
@@ -74,24 +49,10 @@ class Replica:
             return
         self.start()
 
-    def wait_ready(self) -> float:
-        """Waits until it is ready."""
-        return self._child.wait_until(lambda: self.probe("readyz") == 200, seconds=START_LIMIT)
-
     def keep(self) -> None:
         """Starts it unless it runs, as a kubelet does for a container that ended."""
         if not self.running:
             self.begin()
-
-    def probe(self, which: str) -> int:
-        """The code that a probe answers with; 0 where nobody answers."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{which}", timeout=5) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels; 0 where it has not been counted yet."""
@@ -100,27 +61,9 @@ class Replica:
         found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
         return sum(float(value) for value in found)
 
-    def stop(self) -> tuple[int | None, float]:
-        """SIGTERM, as a rolling update would; answers with the exit code and the seconds it took."""
-        began = time.monotonic()
-        return self._child.stop(seconds=30), time.monotonic() - began
-
-    def kill(self) -> None:
-        """SIGKILL for the process alone, as the kernel would."""
-        self._child.crash()
-
-    def close(self) -> None:
-        """Leaves nothing behind."""
-        self._child.kill()
-
-    def processes(self) -> list[int]:
-        """The living processes of the controller, its estimators included."""
-        return self._child.group()
-
     def resident(self) -> float:
         """Resident memory of the main process, MiB."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+        return resident(self.pid)
 
     def descriptors(self) -> int:
         """Open file descriptors of the main process."""
