@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dgdr_operator.controller import errors
 from dgdr_operator.controller.cluster import Cluster as Client
 from dgdr_operator.controller.cluster import Kind
 from e2e import backends, chart, definitions
@@ -32,7 +31,10 @@ GRAPHS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeployme
 AT_ONCE = 32
 """Requests that are written at a time."""
 LIMIT = 600.0
-POLL = 1.0
+SETTLING = 1.0
+"""Seconds until those who look on have begun to."""
+PLANNED, NAMED = "{.status.profilingResults.selectedConfig.kind}", "{.kind}"
+"""What a request with a plan has, and what every graph has."""
 
 Object = dict[str, Any]
 
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for kind in ("equal", "different"):
                 flags = [f"--estimators={chosen.estimators}"]
                 with at_work(cluster, f"bench-{kind}", flags, Path(folder)) as operator:
-                    asyncio.run(flood(operator, f"bench-{kind}", bodies(kind, chosen.requests), kind))
+                    asyncio.run(flood(cluster, operator, f"bench-{kind}", bodies(kind, chosen.requests), kind))
     return 0
 
 
@@ -80,10 +82,9 @@ def bodies(kind: str, count: int) -> list[Object]:
     return made
 
 
-async def flood(operator: OperatorProcess, namespace: str, asked: list[Object], kind: str) -> None:
+async def flood(cluster: Cluster, operator: OperatorProcess, namespace: str, asked: list[Object], kind: str) -> None:
     """Writes all requests at once, and waits for their plans and their graphs."""
     client = await Client.connect()
-    began = time.monotonic()
     written: dict[str, float] = {}
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -92,50 +93,48 @@ async def flood(operator: OperatorProcess, namespace: str, asked: list[Object], 
             await client.create(REQUESTS, namespace, body)
             written[body["metadata"]["name"]] = time.monotonic()
 
-    async with asyncio.TaskGroup() as group:
-        seen = group.create_task(plans(client, namespace, len(asked)))
+    async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+        plans = group.create_task(seen(cluster, REQUESTS, namespace, PLANNED, len(asked)))
+        graphs = group.create_task(seen(cluster, GRAPHS, namespace, NAMED, len(asked)))
+        await asyncio.sleep(SETTLING)
+        began = time.monotonic()
         for body in asked:
             group.create_task(write(body))
-    planned = seen.result()
-    graphs = await standing(client, namespace, len(asked))
-    waits = sorted(planned[name] - written[name] for name in planned)
     await client.close()
+    planned = plans.result()
+    waits = sorted(planned[name] - written[name] for name in planned)
     ranks = statistics.quantiles(waits, n=100)
     say(
         f"{len(asked)} {kind} requests: written in {max(written.values()) - began:.1f} s; last plan at "
-        f"{max(planned.values()) - began:.1f} s, last graph at {graphs - began:.1f} s; "
+        f"{max(planned.values()) - began:.1f} s, last graph at {max(graphs.result().values()) - began:.1f} s; "
         f"request -> plan p50 {ranks[49]:.2f} s, p99 {ranks[98]:.2f} s"
     )
     main, *others = (resident(pid) for pid in family(operator.pid))
     say(f"resident memory {main:.0f} MiB, of its children {', '.join(f'{other:.0f}' for other in others)} MiB")
 
 
-async def plans(client: Client, namespace: str, count: int) -> Mapping[str, float]:
-    """When each request was first seen with a plan. Raises TimeoutError."""
+async def seen(cluster: Cluster, kind: Kind, namespace: str, what: str, count: int) -> Mapping[str, float]:
+    """When *what* was first seen of each of *count* objects. It is watched: lists would burden the API server."""
+    argv = [
+        "get",
+        kind.plural,
+        "--namespace",
+        namespace,
+        "--watch-only",
+        "-o",
+        f"jsonpath={{.metadata.name}} {what}{{'\\n'}}",
+    ]
+    onlooker = await asyncio.create_subprocess_exec(cluster.program, *argv, stdout=asyncio.subprocess.PIPE)
     found: dict[str, float] = {}
-    async with asyncio.timeout(LIMIT):
-        while len(found) < count:
-            await asyncio.sleep(POLL)
-            for body in await listed(client, REQUESTS, namespace):
-                if (body.get("status") or {}).get("profilingResults"):
-                    found.setdefault(body["metadata"]["name"], time.monotonic())
-    return found
-
-
-async def standing(client: Client, namespace: str, count: int) -> float:
-    """When all graphs stood."""
-    async with asyncio.timeout(LIMIT):
-        while len(await listed(client, GRAPHS, namespace)) < count:  # noqa: ASYNC110 -- the cluster is polled
-            await asyncio.sleep(POLL)
-    return time.monotonic()
-
-
-async def listed(client: Client, kind: Kind, namespace: str) -> list[Object]:
-    """All objects, as the API server's cache has them; nothing while it is too busy."""
     try:
-        return [body async for page, _ in client.pages(kind, namespace, resourceVersion="0") for body in page]
-    except errors.ClusterError:
-        return []
+        while len(found) < count and onlooker.stdout and (line := await onlooker.stdout.readline()):
+            name, *said = line.decode().split()
+            if said:
+                found.setdefault(name, time.monotonic())
+    finally:
+        onlooker.terminate()
+        await onlooker.wait()
+    return found
 
 
 def family(pid: int) -> list[int]:

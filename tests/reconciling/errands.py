@@ -19,11 +19,15 @@ def plans(job: Job) -> Planned | Refused:
         os._exit(9)
     if said == "fault":
         raise ZeroDivisionError("by zero")
+    if said == f"fault in {job.body['metadata']['name']}":
+        raise ZeroDivisionError("by zero")
     if said == "hang":
         time.sleep(600)
     if said.startswith("crash once, mark "):
         _crash_the_first_time(Path(said.removeprefix("crash once, mark ")))
-    return Planned(graph=worlds.graph(), summary=str(os.getpid()), fabric=(True, "NotRequired", ""), report=b"pages")
+    return Planned(
+        graph=worlds.graph(), summary=str(os.getpid()), fabric=(True, "NotRequired", ""), report=f"on {said}".encode()
+    )
 
 
 def _crash_the_first_time(mark: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from tests.reconciling import errands, worlds
 KEY: Key = (worlds.NAMESPACE, worlds.NAME)
 
 
-def asking(model: str) -> worlds.Object:
+def asking(model: str, name: str = worlds.NAME) -> worlds.Object:
     """A request whose model tells the child what to do."""
     body = worlds.request()
     body["spec"]["model"] = model
+    body["metadata"]["name"] = name
     return body
 
 
@@ -35,10 +36,10 @@ def job(model: str) -> Job:
 
 
 @asynccontextmanager
-async def working(limit: float = 60.0) -> AsyncIterator[tuple[Estimation, asyncio.Queue[Key]]]:
+async def working(slot: Slot | None = None) -> AsyncIterator[tuple[Estimation, asyncio.Queue[Key]]]:
     """An estimation at work with one slot, and the keys it rings."""
     rung: asyncio.Queue[Key] = asyncio.Queue()
-    estimation = Estimation([Slot(limit, errands.plans)], Settings(), rung.put_nowait, Clock())
+    estimation = Estimation([slot or Slot(60.0, errands.plans)], Settings(), rung.put_nowait, Clock())
     work = asyncio.create_task(estimation.work())
     try:
         yield estimation, rung
@@ -75,7 +76,7 @@ async def test_a_plan_is_stamped_with_the_request_it_was_made_for() -> None:
 async def test_a_killed_process_is_replaced_and_the_question_asked_again(tmp_path: Path) -> None:
     slot = Slot(60.0, errands.plans)
     try:
-        answer = await slot.answer(job(f"crash once, mark {tmp_path / 'mark'}"))
+        (answer,) = await slot.answer([job(f"crash once, mark {tmp_path / 'mark'}")])
     finally:
         slot.close()
 
@@ -85,7 +86,7 @@ async def test_a_killed_process_is_replaced_and_the_question_asked_again(tmp_pat
 async def test_a_question_that_kills_twice_is_refused_and_the_next_one_answered() -> None:
     slot = Slot(60.0, errands.plans)
     try:
-        poison, other = await slot.answer(job("crash")), await slot.answer(job("a"))
+        (poison,), (other,) = await slot.answer([job("crash")]), await slot.answer([job("a")])
     finally:
         slot.close()
 
@@ -99,7 +100,7 @@ async def test_a_question_that_meets_a_fault_is_refused_and_the_next_one_answere
 ) -> None:
     slot = Slot(60.0, errands.plans)
     try:
-        refused, answered = await slot.answer(job("fault")), await slot.answer(job("a"))
+        (refused,), (answered,) = await slot.answer([job("fault")]), await slot.answer([job("a")])
     finally:
         slot.close()
 
@@ -113,9 +114,9 @@ async def test_a_question_that_meets_a_fault_is_refused_and_the_next_one_answere
 async def test_a_hanging_process_is_ended_and_the_next_question_answered() -> None:
     slot = Slot(0.2, errands.plans)
     try:
-        hanging = await slot.answer(job("hang"))
+        (hanging,) = await slot.answer([job("hang")])
         slot.limit = 60.0
-        other = await slot.answer(job("a"))
+        (other,) = await slot.answer([job("a")])
     finally:
         slot.close()
 
@@ -139,10 +140,47 @@ async def test_a_process_may_be_ended_before_it_has_started() -> None:
     hasty, patient = Slot(60.0, errands.plans), Slot(60.0, errands.plans)
 
     hasty.close()
-    answer = await patient.answer(job("a"))
+    (answer,) = await patient.answer([job("a")])
     patient.close()
 
     assert isinstance(answer, Planned)
+
+
+@pytest.mark.parametrize("together", [1, 2, 64])
+async def test_equal_questions_are_answered_in_one_go_and_every_one_rings_once(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimation_module, "TOGETHER", together)
+    went: list[int] = []
+
+    class Counting(Slot):
+        async def answer(self, jobs: Sequence[Job]) -> Sequence[Planned | Refused]:
+            went.append(len(jobs))
+            return await super().answer(jobs)
+
+    names = [f"r{number}" for number in range(5)]
+    async with working(slot=Counting(60.0, errands.plans)) as (estimation, rung):
+        for name in names:
+            estimation.answer(asking("a", name), None)
+        rings = [await rung.get() for _ in names]
+        answers = [estimation.answer(asking("a", name), None) for name in names]
+
+    assert sorted(rings) == [(worlds.NAMESPACE, name) for name in names]
+    assert rung.empty()
+    assert all(isinstance(answer, Planned) for answer in answers)
+    assert (sum(went), max(went)) == (5, min(together, 5))
+
+
+async def test_a_fault_that_the_name_of_one_request_meets_is_its_own() -> None:
+    names = [f"r{number}" for number in range(3)]
+    async with working() as (estimation, rung):
+        for name in names:
+            estimation.answer(asking("fault in r1", name), None)
+        for _ in names:
+            await rung.get()
+        answers = [estimation.answer(asking("fault in r1", name), None) for name in names]
+
+    assert [isinstance(answer, Planned) for answer in answers] == [True, False, True]
 
 
 async def test_only_the_newest_answers_keep_the_pages_about_their_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,4 +195,4 @@ async def test_only_the_newest_answers_keep_the_pages_about_their_search(monkeyp
             assert isinstance(answer, Planned)
             kept.append(answer.report)
 
-    assert kept == [b"", b"pages", b"pages"]
+    assert kept == [b"", b"on b", b"on c"]

@@ -44,6 +44,23 @@ class ForeverWithJitter:
             yield delay * random.uniform(0.7, 1.3)
 
 
+class Forgetful(kopf.DiffBaseStorage):
+    """No memory of what was handled: kopf would copy every object deeply to compare it, for handlers we do not have."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        """Nothing of *body* is worth comparing."""
+        del body, extra_fields
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        """Nothing was ever stored."""
+        del body
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Stores nothing."""
+        del body, patch, essence
+
+
 def settings() -> kopf.OperatorSettings:
     """kopf with everything switched off that would write, lock, scan or give up."""
     chosen = kopf.OperatorSettings()
@@ -57,6 +74,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.inactivity_timeout, chosen.watching.reconnect_backoff = 25, 1.0
     chosen.watching.chunk_size = CHUNK
     chosen.queueing.exit_timeout = 2
+    chosen.persistence.diffbase_storage = Forgetful()
     chosen.process.ultimate_exiting_timeout = None  # its alternative is SIGKILL for the whole process
     return chosen
 

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -35,7 +35,9 @@ LIMIT = 60.0
 """Seconds one plan may take before its process is killed; a warm search takes a tenth of one."""
 ANSWERS_KEPT = 4096
 REPORTS_KEPT = 256
-"""Answers that keep the pages about their search, at 20 kB each: they are written down as soon as the plan is."""
+"""Searches whose pages are kept, at 20 kB each: they are written down as soon as the plan is."""
+TOGETHER = 64
+"""Equal questions that are asked in one go, at most."""
 TRIES = 2
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Set before the first child starts: numpy would otherwise start a thread per core in each of them."""
@@ -54,10 +56,18 @@ class Job:
     settings: Settings
 
 
+Errand = Callable[[Job], Planned | Refused]
+
+
 def _errand(job: Job) -> Planned | Refused:
     """Runs in the child, which alone knows the estimator."""
     plan: Callable[..., Planned | Refused] = import_module(SLOT).plan
     return plan(job.body, job.nodes, job.settings)
+
+
+def _each(errand: Errand, jobs: Sequence[Job]) -> list[Planned | Refused]:
+    """Runs in the child: several jobs in one go, since a trip there and back costs more than a remembered answer."""
+    return [errand(job) for job in jobs]
 
 
 def _end_with_the_controller() -> None:
@@ -73,9 +83,9 @@ def _end_with_the_controller() -> None:
 
 
 class Slot:
-    """One process that answers one job at a time, and is replaced when it dies or hangs."""
+    """One process that answers one question at a time, and is replaced when it dies or hangs."""
 
-    def __init__(self, limit: float = LIMIT, errand: Callable[[Job], Planned | Refused] = _errand) -> None:
+    def __init__(self, limit: float = LIMIT, errand: Errand = _errand) -> None:
         self.limit = limit
         self._errand = errand
         self._context = multiprocessing.get_context("forkserver")
@@ -86,31 +96,33 @@ class Slot:
     def _fresh(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(max_workers=1, mp_context=self._context, initializer=_end_with_the_controller)
 
-    async def answer(self, job: Job) -> Planned | Refused:
-        """The answer, or a refusal that says that the estimator crashed twice or took too long."""
+    async def answer(self, jobs: Sequence[Job]) -> Sequence[Planned | Refused]:
+        """The answers to equal questions, or a refusal that says that the estimator crashed twice or took too long."""
         for attempt in range(1, TRIES + 1):
             try:
-                return await self._run(job)
+                return await self._run(jobs)
             except TimeoutError:
                 self._replace("timeout")
-                return Refused(why="timed-out", message=f"planning took longer than {self.limit:g} s")
+                told = f"planning took longer than {self.limit:g} s"
+                return [Refused(why="timed-out", message=told)] * len(jobs)
             except BrokenProcessPool:
-                log.warning("an estimator process died", extra={"key": "/".join(job.question[0]), "attempt": attempt})
+                log.warning("an estimator process died", extra={"key": _names(jobs), "attempt": attempt})
                 self._replace("crash")
             except Exception as error:
-                log.exception("a fault in the estimator", extra={"key": "/".join(job.question[0])})
+                log.exception("a fault in the estimator", extra={"key": _names(jobs)})
+                if len(jobs) > 1:  # it may lie in the name of one of them
+                    return [answer for job in jobs for answer in await self.answer([job])]
                 told = f"a fault in the estimator, {type(error).__name__}: {error}; edit the request to retry"
-                return Refused(why="crashed", message=told)
-        return Refused(
-            why="crashed", message=f"the estimator died {TRIES} times while planning; edit the request to retry"
-        )
+                return [Refused(why="crashed", message=told)]
+        told = f"the estimator died {TRIES} times while planning; edit the request to retry"
+        return [Refused(why="crashed", message=told)] * len(jobs)
 
-    async def _run(self, job: Job) -> Planned | Refused:
+    async def _run(self, jobs: Sequence[Job]) -> Sequence[Planned | Refused]:
         loop = asyncio.get_running_loop()
         if self._pid is None:
             self._pid = await loop.run_in_executor(self._executor, os.getpid)
         async with asyncio.timeout(self.limit):
-            return await loop.run_in_executor(self._executor, self._errand, job)
+            return await loop.run_in_executor(self._executor, _each, self._errand, jobs)
 
     def _replace(self, why: str) -> None:
         metrics.ESTIMATOR_RESTARTS.labels(why).inc()
@@ -136,6 +148,11 @@ class Slot:
         self._executor.shutdown(wait=False)
 
 
+def _names(jobs: Sequence[Job]) -> str:
+    """Whose questions these are, for the log."""
+    return ", ".join("/".join(job.question[0]) for job in jobs)
+
+
 class Estimation:
     """Answers at once: from memory, or that it is being worked on; a finished answer rings its key."""
 
@@ -146,10 +163,11 @@ class Estimation:
         self._clock = clock
         self._slots = slots
         self._answers: OrderedDict[Question, Planned | Refused] = OrderedDict()
-        self._reported: deque[Question] = deque()
+        self._reports: OrderedDict[bytes, tuple[bytes, set[Question]]] = OrderedDict()
         self._started: dict[Question, float] = {}
         self._latest: dict[Key, Question] = {}
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._asked: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._jobs: dict[tuple[str, str], list[Job]] = {}
 
     def answer(self, request: Mapping[str, Any], nodes: Inventory | None) -> Answer:
         """What is known about *request*; never waits."""
@@ -165,13 +183,30 @@ class Estimation:
             metrics.ESTIMATOR_MISSES.inc()
             self._started[question] = self._clock.seconds()
             body = {name: request[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in request}
-            self._jobs.put_nowait(Job(question=question, body=body, nodes=nodes, settings=self._settings))
+            self._enqueue(Job(question=question, body=body, nodes=nodes, settings=self._settings))
         return Working(seconds=self._clock.seconds() - self._started[question])
 
     @property
     def waiting(self) -> int:
         """Questions that wait for a process."""
-        return self._jobs.qsize()
+        return sum(map(len, self._jobs.values()))
+
+    def _enqueue(self, job: Job) -> None:
+        """In line, together with those who ask the same in the same world and wait as well."""
+        asked = job.question[1:]
+        if asked not in self._jobs:
+            self._jobs[asked] = []
+            self._asked.put_nowait(asked)
+        self._jobs[asked].append(job)
+
+    async def _dequeue(self) -> list[Job]:
+        """The next jobs: equal questions, as many as go together; the others of them wait at the end of the line."""
+        asked = await self._asked.get()
+        jobs = self._jobs.pop(asked)
+        if jobs[TOGETHER:]:
+            self._jobs[asked] = jobs[TOGETHER:]
+            self._asked.put_nowait(asked)
+        return jobs[:TOGETHER]
 
     def forget(self, key: Key) -> None:
         """The request is gone; a job of it that has not begun never will."""
@@ -186,34 +221,43 @@ class Estimation:
     async def _serve(self, slot: Slot) -> None:
         await slot.warm()
         while True:
-            job = await self._jobs.get()
-            key = job.question[0]
-            if self._latest.get(key) == job.question:
-                self._keep(job, await self._timed(slot, job))
-                self._ring(key)
-            self._started.pop(job.question, None)
+            jobs = await self._dequeue()
+            wanted = [job for job in jobs if self._latest.get(job.question[0]) == job.question]
+            for job, answer in zip(wanted, await self._timed(slot, wanted) if wanted else (), strict=True):
+                self._keep(job, answer)
+                self._ring(job.question[0])
+            for job in jobs:
+                self._started.pop(job.question, None)
 
-    async def _timed(self, slot: Slot, job: Job) -> Planned | Refused:
+    async def _timed(self, slot: Slot, jobs: Sequence[Job]) -> Sequence[Planned | Refused]:
         began = self._clock.seconds()
-        answer = await slot.answer(job)
-        result = answer.why if isinstance(answer, Refused) else "planned"
-        if isinstance(answer, Refused):
-            metrics.REFUSALS.labels(answer.why).inc()
-        metrics.ESTIMATOR_SECONDS.labels(result).observe(self._clock.seconds() - began)
-        return answer
+        answers = await slot.answer(jobs)
+        took = (self._clock.seconds() - began) / len(jobs)
+        for answer in answers:
+            result = answer.why if isinstance(answer, Refused) else "planned"
+            if isinstance(answer, Refused):
+                metrics.REFUSALS.labels(answer.why).inc()
+            metrics.ESTIMATOR_SECONDS.labels(result).observe(took)
+        return answers
 
     def _keep(self, job: Job, answer: Planned | Refused) -> None:
+        """Remembers it; equal pages are kept once, and the oldest answers and pages are forgotten."""
         if isinstance(answer, Planned):
             world = world_hash(job.nodes, self._release)
-            answer = replace(answer, graph=stamped(answer.graph, job.question[1], world))
-            self._reported.append(job.question)
+            report, readers = self._reports.setdefault(answer.report, (answer.report, set()))
+            readers.add(job.question)
+            answer = replace(answer, graph=stamped(answer.graph, job.question[1], world), report=report)
         self._answers[job.question] = answer
-        while len(self._reported) > REPORTS_KEPT:
-            older = self._answers.get(question := self._reported.popleft())
-            if isinstance(older, Planned):
-                self._answers[question] = replace(older, report=b"")
+        while len(self._reports) > REPORTS_KEPT:
+            _, (_, readers) = self._reports.popitem(last=False)
+            for question in readers:
+                older = self._answers.get(question)
+                if isinstance(older, Planned):
+                    self._answers[question] = replace(older, report=b"")
         while len(self._answers) > ANSWERS_KEPT:
-            self._answers.popitem(last=False)
+            question, older = self._answers.popitem(last=False)
+            if isinstance(older, Planned) and older.report in self._reports:
+                self._reports[older.report][1].discard(question)
 
     def close(self) -> None:
         """Ends the processes."""
