@@ -55,7 +55,7 @@ def _smallest(problem: Problem, plan: Estimate, catalog: Catalog) -> Estimate:
     """A plan with half the GPUs of *plan*, half of those, and so on, as long as there is one."""
     while plan.gpus > 1:
         try:
-            plan = search.search(replace(problem, gpus=plan.gpus // 2), catalog).choice
+            plan = search.search(replace(problem, gpus=plan.gpus // 2), catalog, brief=True).choice
         except EstimatorError:
             return plan
     return plan
@@ -130,6 +130,6 @@ def _with_prompts(problem: Problem, catalog: Catalog, longest: float) -> Relaxat
 
 def _would_do(problem: Problem, catalog: Catalog, workload: Workload) -> Estimate | None:
     try:
-        return search.search(replace(problem, workload=workload), catalog).choice
+        return search.search(replace(problem, workload=workload), catalog, brief=True).choice
     except EstimatorError:
         return None

@@ -19,8 +19,9 @@ from estimator.trust import Experience, Latencies
 from estimator.workload import Targets
 
 _LATENCY_KNOBS = ("ttft", "itl", "e2eLatency")
-_FRONTIER_STEP = 1.01
-"""Points of the frontier closer than 1 % in speed are shown once."""
+_FRONTIER_STEP = 1.03
+"""A point of the frontier that differs less than this from the one shown before it, in speed and in output, is not
+shown: predictions are off by several times as much."""
 _NEVER = 1e9
 """Violation of a row that cannot run whatever the targets are."""
 
@@ -185,15 +186,13 @@ def frontier(problem: Problem, field: Field) -> tuple[Estimate, ...]:
         return ()
     slow = field.columns["itl" if problem.workload.osl > 1 else "ttft"][running]
     output = field.columns["tokens_per_second"][running]
-    kept = running[pareto_mask(1 / slow, output)]
-    slow = field.columns["itl" if problem.workload.osl > 1 else "ttft"][kept]
-    kept, slow = kept[np.argsort(slow)], np.sort(slow)
-    shown, last = [], 0.0
-    for index, value in zip(kept, slow, strict=True):
-        if value >= last * _FRONTIER_STEP:
-            shown.append(field.build(int(index)))
-            last = value
-    return tuple(shown)
+    front = np.flatnonzero(pareto_mask(1 / slow, output))
+    shown: list[int] = []
+    for one in front[np.argsort(slow[front])]:
+        last = shown[-1] if shown else None
+        if last is None or max(slow[one] / slow[last], output[one] / output[last]) >= _FRONTIER_STEP:
+            shown.append(int(one))
+    return tuple(field.build(int(running[one])) for one in shown)
 
 
 def infeasible(field: Field) -> Infeasible:

@@ -31,13 +31,16 @@ _MOST_GPUS = 512
 def search(problem: Problem, catalog: Catalog, *, brief: bool = False) -> Outcome:
     """The best deployment for *problem* and everything worth knowing beside it; *brief*: the choice, and no lists.
 
-    Raises NoFeasibleCandidate with the full report when nothing meets the targets, InvalidWorkload when the model
-    cannot hold the sequences, and perf_db's errors when there are no measurements for the system or engine.
+    Raises NoFeasibleCandidate when nothing meets the targets, with the full report or, *brief*, without what larger
+    budgets would do; InvalidWorkload when the model cannot hold the sequences; and perf_db's errors when there are no
+    measurements for the system or engine.
     """
     problem, prices, note = _prepared(problem, catalog)
     dtypes = deciding.resolve(problem.model, prices.engine, prices, kv_dtype=problem.kv_dtype)
     experience = _experience(problem, catalog)
     groups = _groups(problem, prices, dtypes)
+    if not groups and brief:
+        raise NoFeasibleCandidate(Infeasible(rejections={}, binding="memory"))
     if not groups:
         _check_pins(problem, prices, dtypes)
         raise NoFeasibleCandidate(_nothing_fits(problem, prices, dtypes, experience))
@@ -45,7 +48,7 @@ def search(problem: Problem, catalog: Catalog, *, brief: bool = False) -> Outcom
     order = choice.ranked(problem, field)
     if not len(order):
         report = choice.infeasible(field)
-        raise NoFeasibleCandidate(_refusal(problem, prices, dtypes, report, experience))
+        raise NoFeasibleCandidate(report if brief else _refusal(problem, prices, dtypes, report, experience))
     best = field.build(int(order[0]))
     return Outcome(
         choice=best,

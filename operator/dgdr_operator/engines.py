@@ -56,6 +56,11 @@ def merged(outcomes: Sequence[Outcome], problem: Problem, failures: Sequence[str
     )
 
 
+def is_better(problem: Problem, one: Estimate, other: Estimate) -> bool:
+    """Whether a search for *problem* would choose *one* rather than *other*, when both keep the targets."""
+    return _order(problem, one) < _order(problem, other)
+
+
 def dtype(outcome: Outcome, role: str, backend: str) -> str:
     """The data type of *role* ("weights", "kv cache", ...) that *backend* was priced with; "" if it was not told."""
     return outcome.dtypes.get(role) or outcome.dtypes.get(f"{role}, {backend}", "")

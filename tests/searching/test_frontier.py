@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from estimator import choice
+from estimator.deployments import Rows
 from estimator.frontier import pareto_mask
+from estimator.problem import Problem
 
 POINTS = hnp.arrays(np.float64, st.tuples(st.integers(1, 40), st.just(2)), elements=st.integers(0, 9).map(float))
 
@@ -39,3 +42,31 @@ def test_another_candidate_never_worsens_the_frontier(points: np.ndarray, extra:
     after = more[pareto_mask(more[:, 0], more[:, 1])]
     for kept in before:
         assert any((other >= kept).all() for other in after)
+
+
+@given(points=hnp.arrays(np.float64, st.tuples(st.integers(1, 40), st.just(2)), elements=st.floats(1.0, 2.0)))
+def test_whatever_is_not_shown_is_matched_within_three_percent_by_a_point_that_is(
+    points: np.ndarray, customers_problem: Problem
+) -> None:
+    seconds, output = points[:, 0], points[:, 1]
+    zeros = np.zeros(len(points))
+    rows = Rows(
+        mode="aggregated",
+        label="",
+        ttft=zeros,
+        itl=seconds,
+        request=seconds,
+        tokens_per_second=output,
+        gpus=zeros + 1,
+        concurrency=zeros,
+        starts=np.ones(len(points), dtype=bool),
+        admits=np.ones(len(points), dtype=bool),
+        evidence="measured",
+        build=lambda row: row,  # type: ignore[arg-type, return-value]  # its number is all that is asked
+    )
+    shown = [int(one) for one in choice.frontier(customers_problem, choice.survey(customers_problem, [rows]))]  # type: ignore[call-overload]
+
+    front = set(np.flatnonzero(pareto_mask(1 / seconds, output)))
+    assert set(shown) <= front
+    for one in front:
+        assert any(seconds[near] < seconds[one] * 1.03 and output[near] * 1.03 > output[one] for near in shown)

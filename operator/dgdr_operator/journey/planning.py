@@ -9,7 +9,7 @@ from dgdr_operator import inventory as nodes
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.journey import leeway, pinned, placing, questions, transport
 from dgdr_operator.journey.digest import input_hash
-from dgdr_operator.journey.questions import AGGREGATED, BOTH, Question
+from dgdr_operator.journey.questions import AGGREGATED, APART, BOTH, Question
 from dgdr_operator.journey.transport import FabricVerdict, Ground, Transport
 from dgdr_operator.manifest import benchmark, fabric, graph, releases
 from dgdr_operator.manifest.sites import Site
@@ -225,21 +225,21 @@ def _aggregated(question: Question, chosen: Transport, incomplete: str = "") -> 
     try:
         outcome = question.ask(AGGREGATED, bandwidth)
     except NoFeasibleCandidate as refusal:
-        if _would_do(question, bandwidth) is None:
+        if _apart(question, bandwidth) is None:
             raise
         note = f"a disaggregated plan would do, but it is refused: {incomplete or chosen.why}"
         report = refusal.report
         raise NoFeasibleCandidate(replace(report, binding="fabric", notes=(*report.notes, note))) from None
-    better = _would_do(question, bandwidth)
-    refused = better if better is not None and better.mode == "disaggregated" else None
+    apart = _apart(question, bandwidth)
+    refused = apart if apart and engines.is_better(question.problems[0], apart, outcome.choice) else None
     return _Answer(
         outcome=outcome, transport=chosen, fabric=transport.verdict(chosen, outcome.choice, refused, incomplete)
     )
 
 
-def _would_do(question: Question, bandwidth: float) -> Estimate | None:
-    """What would be chosen if there were RDMA."""
+def _apart(question: Question, bandwidth: float) -> Estimate | None:
+    """The best disaggregated plan that there would be with RDMA."""
     try:
-        return question.ask(BOTH, bandwidth, advise=False, brief=True).choice
+        return question.ask(APART, bandwidth, advise=False, brief=True).choice
     except NoFeasibleCandidate:
         return None

@@ -19,6 +19,7 @@ from perf_db.catalog import Catalog
 from perf_db.errors import UnknownSystem
 
 AGGREGATED: tuple[Mode, ...] = ("aggregated",)
+APART: tuple[Mode, ...] = ("disaggregated",)
 BOTH: tuple[Mode, ...] = ("aggregated", "disaggregated")
 PLAIN = "a100_sxm"
 """The system whose facts stand in for those of a GPU that nobody described, its memory apart. It has no 8-bit types, so
