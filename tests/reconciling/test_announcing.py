@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from dgdr_operator.controller import errors, events, news
 from dgdr_operator.controller.events import BURST, PERIOD, REASONS, Events
@@ -49,6 +52,15 @@ def telling(board: Board, now: float = 0.0) -> Events:
     return Events(server, lambda: now)
 
 
+async def announce(told: Events, *said: tuple[dict[str, Any], Announce]) -> None:
+    """Announces, and waits until all was told."""
+    work = asyncio.create_task(told.work())
+    for about, action in said:
+        told.announce(about, action)
+    await told.all_told(10.0)
+    work.cancel()
+
+
 def saying(note: str = "why", reason: str = "DriftCorrected") -> Announce:
     """Something to tell."""
     return Announce(type="Normal", reason=reason, note=note)
@@ -65,21 +77,21 @@ async def test_a_repeat_is_counted_in_the_first_event() -> None:
     told = telling(board)
 
     for _ in range(3):
-        await told.announce(request(), saying())
-    await told.announce(request(), saying(reason="PlanChanged"))
+        await announce(told, (request(), saying()))
+    await announce(told, (request(), saying(reason="PlanChanged")))
 
     assert board.counts == {"DriftCorrected": 3, "PlanChanged": 1}
 
 
 async def test_an_event_of_an_earlier_life_is_counted_and_one_that_expired_told_anew() -> None:
     board = Board()
-    await telling(board).announce(request(), saying())
+    await announce(telling(board), (request(), saying()))
     told = telling(board)
-    await told.announce(request(), saying())
+    await announce(told, (request(), saying()))
     counted = board.counts
 
     board.events.clear()
-    await told.announce(request(), saying())
+    await announce(told, (request(), saying()))
 
     assert counted == {"DriftCorrected": 2}
     assert board.counts == {"DriftCorrected": 1}
@@ -91,12 +103,12 @@ async def test_a_request_has_its_share_of_events_and_takes_none_of_anothers() ->
     told = Events(server, lambda: now[0])
 
     for number in range(3 * BURST):
-        await told.announce(request(), saying(str(number)))
+        await announce(told, (request(), saying(str(number))))
     first = len(board.events)
-    await told.announce(request("other"), saying("another's"))
+    await announce(told, (request("other"), saying("another's")))
     now[0] += PERIOD
     for number in range(3 * BURST):
-        await told.announce(request(), saying(f"later {number}"))
+        await announce(told, (request(), saying(f"later {number}")))
 
     assert first == BURST
     assert len(board.events) == BURST + 1 + 1
@@ -106,9 +118,33 @@ async def test_an_event_that_cannot_be_told_is_no_fault() -> None:
     board = Board()
     board.fault = errors.Denied("no right")
 
-    await telling(board).announce(request(), saying())
+    await announce(telling(board), (request(), saying()))
 
     assert board.events == {}
+
+
+class Deaf(Board):
+    """Never comes to an end."""
+
+    async def create(self, _: object, __: str, body: dict[str, Any]) -> None:
+        """Takes for ever."""
+        del body
+        await asyncio.Event().wait()
+
+
+async def test_nobody_waits_for_an_event_and_what_is_left_at_the_end_is_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(events, "WAITING", 3)
+    told = telling(Deaf())
+    work = asyncio.create_task(told.work())
+
+    for number in range(5):
+        told.announce(request(), saying(str(number)))
+    await told.all_told(0.05)
+    work.cancel()
+
+    assert "2 Events were not told" in caplog.text
 
 
 def test_every_reason_in_the_code_is_one_of_the_constants() -> None:

@@ -49,6 +49,21 @@ def test_the_report_belongs_to_its_request_and_goes_with_it() -> None:
     assert not [label for label in metadata["labels"] if label.startswith("dgdr.nvidia.com/")]
 
 
+def test_a_changed_report_loses_our_files_that_are_stale_and_keeps_what_others_put_there() -> None:
+    live = built(searched(2, report_html="<html>"))
+    live["data"]["notes.txt"] = "somebody's"
+    live["metadata"] |= {"resourceVersion": "7", "ownerReferences": [{"uid": "other"}, {"uid": "u-1"}]}
+    wanted = record.build(worlds.request(), live, draft(searched(3)))
+
+    changes = record.changes(live, wanted)
+
+    assert changes["metadata"]["resourceVersion"] == "7"
+    assert [owner["uid"] for owner in changes["metadata"]["ownerReferences"]] == ["other", "u-1"]
+    assert {name for name, text in changes["data"].items() if text is None} == {"report.html"}
+    assert "notes.txt" not in changes["data"]
+    assert record.FILES >= wanted["data"].keys()
+
+
 def test_the_plan_can_be_applied_as_it_is_written() -> None:
     plan = searched(2)
 

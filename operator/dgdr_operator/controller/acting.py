@@ -8,7 +8,6 @@ from dgdr_operator.controller import bench, errors, gauges, metrics, recall
 from dgdr_operator.controller.apply import Hands
 from dgdr_operator.controller.bench import Bench
 from dgdr_operator.controller.clock import Clock
-from dgdr_operator.controller.cluster import Cluster
 from dgdr_operator.controller.events import Events
 from dgdr_operator.controller.workqueue import Key, Workqueue
 from dgdr_operator.controller.world import (
@@ -34,8 +33,8 @@ DENIED_PAUSE = 20.0
 class Actor:
     """The one who acts, on one request at a time."""
 
-    def __init__(self, cluster: Cluster, hands: Hands, bench: Bench, queue: Workqueue, clock: Clock) -> None:
-        self._events = Events(cluster, clock.seconds)
+    def __init__(self, hands: Hands, bench: Bench, events: Events, queue: Workqueue, clock: Clock) -> None:
+        self._events = events
         self._bench = bench
         self._hands = hands
         self._queue = queue
@@ -66,17 +65,17 @@ class Actor:
             case DeleteGraph(graph=graph):
                 return await self._tried(key, graph, lambda: self._hands.delete_graph(graph), "deleted")
             case Announce():
-                await self._announced(request, action)
+                self._announced(request, action)
             case Measure(job=job):
                 await self._measured(key, request, job)
             case LookAgain(after=after):
                 self._queue.add_after(key, after)
         return True
 
-    async def _announced(self, request: Object, action: Announce) -> None:
+    def _announced(self, request: Object, action: Announce) -> None:
         if action.reason == "DriftCorrected":
             metrics.DRIFT_CORRECTIONS.inc()
-        await self._events.announce(request, action)
+        self._events.announce(request, action)
 
     async def _measured(self, key: Key, request: Object, job: Object) -> None:
         """Measures, and looks again until that has ended."""

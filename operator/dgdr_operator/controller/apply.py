@@ -10,7 +10,7 @@ from dgdr_operator.controller import answering, covers, differ, errors, recall, 
 from dgdr_operator.controller.cache import Cache, Name, name_of
 from dgdr_operator.controller.cluster import CONFIG_MAPS, JOBS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
 from dgdr_operator.controller.record import Draft
-from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, is_ours, taken
+from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, World, is_ours, taken
 from dgdr_operator.planned import Planned
 
 log = logging.getLogger(__name__)
@@ -104,16 +104,36 @@ class Hands:
         """Writes the report, with what the plan would change in the graph *live*. Nothing depends on it but people:
         where it is refused, or is not ours to write, the log says so and the request goes on.
         """
-        before = await self.read_record(request)
-        if not record.is_ours(before):
-            log.warning("%s is not a report in our format, and is left", record.name_of(request))
-            return
         diff = await self._difference(request, live, action.pending or action.plan)
         draft = Draft(plan=action.plan, pending=action.pending, diff=diff, now=now)
         try:
-            await self._cluster.apply(CONFIG_MAPS, record.build(request, before, draft), manager=MANAGER)
+            # the first plan of a request has hardly a report before it; to create one costs half of an apply
+            if World(request=request).recorded_graph or not await self._first_record(request, draft):
+                await self._change_record(request, draft)
         except (errors.Denied, errors.Rejected) as error:
             log.warning("no report: %s", error)
+
+    async def _first_record(self, request: Object, draft: Draft) -> bool:
+        """Writes a report where there is none; says whether there was none."""
+        try:
+            await self._cluster.create(
+                CONFIG_MAPS, request["metadata"]["namespace"], record.build(request, None, draft)
+            )
+        except errors.Conflict:
+            return False
+        return True
+
+    async def _change_record(self, request: Object, draft: Draft) -> None:
+        """Writes the report over the one that lies there, if that is ours to write."""
+        before = await self.read_record(request)
+        if before is None:
+            await self._first_record(request, draft)
+        elif record.is_ours(before):
+            changes = record.changes(before, record.build(request, before, draft))
+            name, namespace = before["metadata"]["name"], before["metadata"]["namespace"]
+            await self._cluster.merge(CONFIG_MAPS, namespace, name, changes)
+        else:
+            log.warning("%s is not a report in our format, and is left", record.name_of(request))
 
     async def expects(self, request: Object, job: str) -> bool:
         """Whether the Job stands for which the platform's controller waits, and is this request's."""

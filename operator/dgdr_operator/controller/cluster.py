@@ -145,14 +145,11 @@ class Cluster:
                 return
 
     async def apply(self, kind: Kind, body: Mapping[str, Any], *, manager: str, subresource: str = "") -> Object:
-        """Server-side apply of exactly the fields in *body*; fields of others that we name become ours.
-
-        Answers with the whole object, of a ConfigMap without its data: a report is large, and we know what we wrote.
-        """
+        """Server-side apply of exactly the fields in *body*; fields of others that we name become ours."""
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        accept = METADATA if kind == CONFIG_MAPS else JSON
-        return await self._write("PATCH", path, {"fieldManager": manager, "force": "true"}, body, APPLY, accept=accept)
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._write("PATCH", path, query, body, APPLY, accept=_answered(kind))
 
     async def try_out(self, kind: Kind, body: Mapping[str, Any], *, manager: str) -> Object:
         """What `apply` would leave behind, defaults and the fields of others included; nothing is written."""
@@ -169,11 +166,13 @@ class Cluster:
 
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new object. Raises Conflict if there is one of that name."""
-        return await self._write("POST", kind.path(namespace), {"fieldManager": MANAGER}, body)
+        query = {"fieldManager": MANAGER}
+        return await self._write("POST", kind.path(namespace), query, body, accept=_answered(kind))
 
     async def merge(self, kind: Kind, namespace: str, name: str, changes: Mapping[str, Any]) -> Object:
         """Changes single fields of an object that is wholly ours."""
-        return await self._write("PATCH", kind.path(namespace, name), {"fieldManager": MANAGER}, changes, MERGE)
+        query = {"fieldManager": MANAGER}
+        return await self._write("PATCH", kind.path(namespace, name), query, changes, MERGE, accept=_answered(kind))
 
     async def write_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new Lease, or the one that was read, changed. Raises Conflict if somebody else was quicker."""
@@ -255,6 +254,11 @@ def preferred(kinds: Mapping[str, tuple[str, ...]], plural: str) -> Kind | None:
 def kind_of(kind: Kind, body: Mapping[str, Any]) -> Kind:
     """*kind* in the version that *body* is written in."""
     return replace(kind, version=str(body["apiVersion"]).rpartition("/")[2])
+
+
+def _answered(kind: Kind) -> str:
+    """How a write is to be answered: with the object, of a ConfigMap without its data: it is large, and we wrote it."""
+    return METADATA if kind == CONFIG_MAPS else JSON
 
 
 def _as_yaml(body: Mapping[str, Any] | None) -> str:

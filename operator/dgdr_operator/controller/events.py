@@ -1,5 +1,6 @@
 """Kubernetes Events: constant reasons, a name made of their content, so that a repeat is counted, and a limit."""
 
+import asyncio
 import logging
 import socket
 from collections import OrderedDict
@@ -23,6 +24,8 @@ NAME_LIMIT = 200
 """Characters of a request's name kept in an Event's name, which has 253."""
 BURST, PERIOD = 25, 300.0
 """Events that one request may have at once, and the seconds until it may have one more."""
+WAITING = 10_000
+"""Events that wait to be told, at about a kilobyte each; what happens beyond that is not told."""
 REMEMBERED = 4096
 """Requests, and Events, of which it is known how often they were told."""
 
@@ -48,25 +51,45 @@ REASONS: Mapping[str, str] = {
 
 
 class Events:
-    """Tells what happened. An Event is a courtesy: one that cannot be told is logged and forgotten."""
+    """Tells what happened, one Event after another: nobody waits for that, and whoever serves requests comes first.
+
+    An Event is a courtesy: one that cannot be told is logged and forgotten.
+    """
 
     def __init__(self, cluster: Cluster, seconds: Callable[[], float]) -> None:
         self._cluster = cluster
         self._seconds = seconds
         self._told: OrderedDict[str, int] = OrderedDict()
         self._pace: OrderedDict[str, Bucket] = OrderedDict()
+        self._waiting: asyncio.Queue[tuple[dict[str, Any], str]] = asyncio.Queue(WAITING)
 
-    async def announce(self, request: Object, action: Announce) -> None:
-        """Tells it, or counts it as said once more; nothing beyond the limit."""
-        if not self._allowed(str(request["metadata"]["uid"])):
+    def announce(self, request: Object, action: Announce) -> None:
+        """Has it told soon, or counted as said once more; nothing beyond the limits."""
+        if self._waiting.full() or not self._allowed(str(request["metadata"]["uid"])):
             metrics.EVENTS_LEFT_OUT.inc()
             return
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        body = event(request, action, now)
+        self._waiting.put_nowait((event(request, action, now), now))
+
+    async def work(self) -> None:
+        """Tells for ever."""
+        while True:
+            body, now = await self._waiting.get()
+            try:
+                await self._tell(body, now)
+            except errors.ClusterError as error:
+                log.warning("no Event: %s", error, extra={"reason": body["reason"]})
+            except Exception:
+                log.exception("a fault in telling what happened", extra={"reason": body["reason"]})
+            self._waiting.task_done()
+
+    async def all_told(self, patience: float) -> None:
+        """Waits until everything was told, *patience* seconds at most."""
         try:
-            await self._tell(body, now)
-        except errors.ClusterError as error:
-            log.warning("no Event: %s", error, extra={"reason": action.reason})
+            async with asyncio.timeout(patience):
+                await self._waiting.join()
+        except TimeoutError:
+            log.warning("%d Events were not told", self._waiting.qsize())
 
     async def _tell(self, body: dict[str, Any], now: str) -> None:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]

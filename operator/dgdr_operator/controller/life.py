@@ -17,6 +17,7 @@ from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, JOBS, 
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
+from dgdr_operator.controller.events import Events
 from dgdr_operator.controller.existence import Existence
 from dgdr_operator.controller.gauges import Brief
 from dgdr_operator.controller.hearing import Hearing
@@ -38,6 +39,8 @@ HOLD = 120.0
 """Seconds that a changed world has to last: two rounds of looking at the nodes."""
 FAREWELL = 4.0
 """Seconds for the reconciles in hand, and then for the watch, to end."""
+LAST_WORDS = 0.5
+"""Seconds for the Events that still wait, before another replica may lead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class Life:
             clock=clock,
         )
         self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
+        self._events = Events(cluster, clock.seconds)
         self._hearing = Hearing()
         self._upstream = Upstream(cluster, self._cache, scope.mode, self._all_again)
         self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace, self._found)
@@ -97,7 +101,7 @@ class Life:
             hold=self._scope.hold,
         )
         bench = Bench(self._cluster, self._scope.kinds.request)
-        actor = Actor(self._cluster, hands, bench, self._queue, clock)
+        actor = Actor(hands, bench, self._events, self._queue, clock)
         return Tools(
             cache=self._cache,
             estimation=self._estimation,
@@ -117,6 +121,7 @@ class Life:
     async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
         """Works until told to stop, until the served kinds change, or until a part falls for good."""
         parts = [asyncio.create_task(part) for part in (self._estimation.work(), self.discovery.watch())]
+        parts.append(asyncio.create_task(self._events.work()))
         parts.append(asyncio.create_task(self._listen()))
         parts.append(asyncio.create_task(self._sweep.watch(self._queue.add)))
         parts.append(asyncio.create_task(self._upstream.watch(self._sweep.swept)))
@@ -164,6 +169,7 @@ class Life:
         if self._idle:
             workers.cancel()
         await asyncio.wait([workers], timeout=FAREWELL)
+        await self._events.all_told(LAST_WORDS)
         if self._lease and final:
             await self._lease.release()
         for part in (workers, *parts):

@@ -29,6 +29,8 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """The event loop waits while a plan is written: libyaml, where it is there, takes a quarter of the time."""
 SEARCH = ("report.html", "frontier.csv", "report.txt")
 """What belongs to the search of one plan."""
+FILES = frozenset({"plan-hash", "plan.yaml", "diff.txt", "history.json", "pending-hash", "pending.yaml", *SEARCH})
+"""Everything that we ever write into a report; what else is in it is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,19 @@ def build(request: Object, live: Object | None, draft: Draft) -> dict[str, Any]:
     labels = {f"{OWN}/request": metadata["name"], "nvidia.com/managed-by": "dgdr-operator", FORMAT_LABEL: FORMAT}
     named = {"name": name_of(request), "namespace": metadata["namespace"], "labels": labels, "ownerReferences": [owner]}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": _fitting(data)}
+
+
+def changes(live: Object, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the report *live* the one that is *wanted*, as a merge patch: files of ours that it does not have any
+    more go, and what others added stays. It does not apply to a report that changed meanwhile.
+    """
+    gone = dict.fromkeys(FILES & (live.get("data") or {}).keys() - wanted["data"].keys())
+    metadata = wanted["metadata"]
+    ours = {one["uid"] for one in metadata["ownerReferences"]}
+    others = [one for one in live["metadata"].get("ownerReferences") or () if one.get("uid") not in ours]
+    meta = {"labels": metadata["labels"], "ownerReferences": [*others, *metadata["ownerReferences"]]}
+    version = {"resourceVersion": live["metadata"]["resourceVersion"]}
+    return {"metadata": {**meta, **version}, "data": {**wanted["data"], **gone}}
 
 
 def find(live: Object | None, plan: str) -> Planned | None:
