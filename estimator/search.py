@@ -105,25 +105,25 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     max_num_tokens: int | None = None,
     benchmark: Benchmark | None = None,
     database_mode: DatabaseMode = "hybrid",
+    balanced: bool = False,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
     weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
-    the engine's own default; benchmark: who measures it so, None for the steady state. Raises InvalidWorkload without a
-    concurrency or when the worker does not start.
+    the engine's own default; benchmark: who measures it so, None for the steady state; balanced: busy experts have
+    copies (EPLB). Raises InvalidWorkload without a concurrency or when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
     problem = Problem(
         model=model, system=system, backend=backend, gpus=parallel.gpus, workload=workload, targets=Targets(),
-        backend_version=backend_version, database_mode=database_mode,
+        backend_version=backend_version, database_mode=database_mode, balanced=balanced,
     )  # fmt: skip
     problem, prices, _ = _prepared(problem, catalog)
     engine = prices.engine
-    kv_dtype = kv_dtype or deciding.default_kv(model, engine)
-    dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
-    dtypes = deciding.with_experts(dtypes, experts)
-    shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+    cache = kv_dtype or deciding.default_kv(model, engine)
+    dtypes = deciding.with_experts(deciding.resolve(model, engine, prices, kv_dtype=cache, weights=weights), experts)
+    shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system, balanced=balanced)
     step, requests = Step(shape, prices, workload), np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
     columns = aggregated.estimate(step, workload, requests, budget, benchmark=benchmark)

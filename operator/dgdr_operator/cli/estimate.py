@@ -16,7 +16,7 @@ from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Estimate
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
-from estimator.workload import Benchmark, Targets, Workload
+from estimator.workload import Benchmark, Targets
 from perf_db.catalog import Catalog
 
 _PURPOSE = "Price one worker, or a pool that prefills and one that decodes, under a given load; show where time goes."
@@ -114,6 +114,7 @@ def _together(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> 
         kv_dtype=problem.kv_dtype,
         max_num_tokens=flags.max_num_tokens,
         benchmark=_benchmark(flags),
+        balanced=problem.balanced,
     )
 
 
@@ -158,23 +159,17 @@ def _apart(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> Est
 
 
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
-    workload = Workload(
-        isl=flags.isl,
-        osl=flags.osl,
-        prefix=flags.prefix,
-        concurrency=flags.concurrency,
-        drafts=flags.drafts,
-        acceptance=flags.acceptance,
-    )
+    model = catalogue.load(flags.model)
     return Problem(
-        model=catalogue.load(flags.model),
+        model=model,
         system=hardware.system(flags.system, catalog.facts(flags.system)),
         backend=flags.backend,
         gpus=_parallel(flags).gpus,
-        workload=workload,
+        workload=question.workload(flags, model),
         targets=Targets(),
-        backend_version=None if flags.backend_version == "latest" else flags.backend_version,
+        backend_version=question.version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
+        balanced=flags.eplb,
     )
 
 

@@ -58,6 +58,26 @@ def unpriced(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, Proble
     return _asked(flags, problem, []), problem
 
 
+def workload(flags: argparse.Namespace, model: Model) -> Workload:
+    """The traffic that *flags* describe. Raises UsageError for drafts that *model* cannot make."""
+    if flags.drafts and not model.nextn:
+        raise UsageError(f"--drafts must be 0: {model.name} has no layers for multi-token prediction")
+    return Workload(
+        isl=flags.isl,
+        osl=flags.osl,
+        prefix=flags.prefix,
+        concurrency=flags.concurrency,
+        request_rate=flags.request_rate,
+        drafts=flags.drafts,
+        acceptance=flags.acceptance,
+    )
+
+
+def version(flags: argparse.Namespace) -> str | None:
+    """The version of the measurements that was asked for, None for the newest."""
+    return None if flags.backend_version in (None, "latest") else flags.backend_version
+
+
 def flag(field: str) -> str:
     """The flag that sets *field* of a request, without its dashes."""
     return _FLAGS.get(field, field)
@@ -158,18 +178,10 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
         system=hardware.system(flags.system, catalog.facts(flags.system)),
         backend=flags.backend,
         gpus=flags.total_gpus,
-        workload=Workload(
-            isl=flags.isl,
-            osl=flags.osl,
-            prefix=flags.prefix,
-            concurrency=flags.concurrency,
-            request_rate=flags.request_rate,
-            drafts=_drafts(flags.drafts, model),
-            acceptance=flags.acceptance,
-        ),
+        workload=workload(flags, model),
         targets=_targets(flags),
         pins=pins.parse(flags.pin),
-        backend_version=_version(flags),
+        backend_version=version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
         transfer_bandwidth=_link(settings.read(os.environ)),
         database_mode=flags.database_mode,
@@ -178,26 +190,16 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     )
 
 
-def _drafts(asked: int, model: Model) -> int:
-    if asked and not model.nextn:
-        raise UsageError(f"--drafts must be 0: {model.name} has no layers for multi-token prediction")
-    return asked
-
-
 def _link(chosen: Settings) -> float:
     """Bytes per second between prefill and decode workers, as `dgdr plan` and the controller assume them."""
     profile = chosen.fabric.profile
     return chosen.fabric.bandwidth["ib" if profile == "auto" else profile]
 
 
-def _version(flags: argparse.Namespace) -> str | None:
-    return None if flags.backend_version in (None, "latest") else flags.backend_version
-
-
 def _packs(flags: argparse.Namespace, catalog: Catalog) -> list[Resolution]:
     if flags.backend != "auto":
-        return [catalog.resolve(flags.system, flags.backend, _version(flags))]
-    if _version(flags) is not None:
+        return [catalog.resolve(flags.system, flags.backend, version(flags))]
+    if version(flags) is not None:
         raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
     engines = dict.fromkeys(pack.backend for pack in catalog.packs() if pack.system == flags.system)
     return [catalog.resolve(flags.system, engine) for engine in engines or ("vllm",)]

@@ -131,7 +131,14 @@ class _Ground:
         if not able:
             raise UsageError(f"{problem.model.name} cannot be split so: {_split(tp, flags)}; {_ways(known)}")
         shapes = [
-            Shape(model=problem.model, parallel=one, dtypes=dtypes, engine=engine, system=problem.system)
+            Shape(
+                model=problem.model,
+                parallel=one,
+                dtypes=dtypes,
+                engine=engine,
+                system=problem.system,
+                balanced=problem.balanced,
+            )
             for one in able
         ]
         leanest = min(shapes, key=lambda shape: memory.needed_capacity(shape, problem.workload))
