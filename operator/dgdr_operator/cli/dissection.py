@@ -31,17 +31,17 @@ def iterations(problem: Problem, estimate: Estimate, catalog: Catalog) -> list[I
     ]
 
 
-def streamed(latency: Latency, osl: int, interval: int) -> Latency:
-    """What a client sees of a stream sent *interval* tokens at a time: the first of them comes with the last of its
-    batch, and the time between tokens is what is left over the others."""
-    if latency.itl is None or interval == 1 or osl <= interval:
+def seen(latency: Latency, osl: int, late: float, held: int) -> Latency:
+    """What a client sees whose first answer comes *late* iterations late, *held* of which its other tokens took: the
+    time between tokens is what is left over the others."""
+    if latency.itl is None or not late or osl <= held + 1:
         return latency
-    late = (interval - 1) * latency.itl
+    waited = late * latency.itl
     return replace(
         latency,
-        ttft=latency.ttft + late,
-        itl=latency.itl * (osl - interval) / (osl - 1),
-        ttft_terms={**latency.ttft_terms, "streaming": late},
+        ttft=latency.ttft + waited,
+        itl=latency.itl * (osl - 1 - held) / (osl - 1),
+        ttft_terms={**latency.ttft_terms, "streaming": waited},
     )
 
 

@@ -86,8 +86,8 @@ def _add_pools(parser: Parser) -> None:
 def _opened(flags: argparse.Namespace, catalog: Catalog) -> Opened:
     problem = _problem(flags, catalog)
     estimate = _apart(flags, problem, catalog) if _is_apart(flags) else _together(flags, problem, catalog)
-    osl = problem.workload.osl
-    seen = replace(estimate, latency=dissection.streamed(estimate.latency, osl, flags.stream_interval))
+    osl, held = problem.workload.osl, flags.stream_interval - 1
+    seen = replace(estimate, latency=dissection.seen(estimate.latency, osl, held, held))
     name = figures.configuration(estimate) if _is_apart(flags) else figures.split(estimate.workers[0].parallel)
     note = catalog.resolve(problem.system.name, problem.backend, problem.backend_version).note
     return Opened(
