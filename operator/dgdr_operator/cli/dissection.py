@@ -59,7 +59,7 @@ def ends(estimate: Estimate, catalog: Catalog) -> Ends:
     for metric in METRICS:
         value, band = values[metric], stored.band(estimate.backend, metric, estimate.evidence)
         if value is not None and band is not None:
-            found[metric] = (value * band.low, value * band.high)
+            found[metric] = band.around(value)
     return found
 
 

@@ -83,10 +83,7 @@ def _fields(record: Mapping[str, str], one: Forecast, stored: Accuracy | None) -
     ends: list[str] = []
     for metric, value in values.items():
         band = None if stored is None else stored.band(record["backend"].strip(), metric, one.evidence)
-        if value is None or band is None:
-            ends += ("", "")
-        else:
-            ends += (_number(value * band.low), _number(value * band.high))
+        ends += ("", "") if value is None or band is None else map(_number, band.around(value))
     return *map(_number, values.values()), *ends, one.reason
 
 
