@@ -103,10 +103,9 @@ def _digest(path: Path) -> str:
 
 
 def _show(catalog: Catalog) -> int:
-    stored = accuracy.read(catalog.root)
-    if stored is None:
+    if catalog.accuracy is None:
         raise UsageError("nothing is stored yet: calibrate with --measurements first")
-    sys.stdout.write(accuracy_document.page(stored, catalog.hosts))
+    sys.stdout.write(accuracy_document.page(catalog.accuracy, catalog.hosts))
     return FEASIBLE
 
 
