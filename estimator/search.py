@@ -143,9 +143,7 @@ def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]
     """The problem with its data version filled in, the price list, and a note if another version answers."""
     if problem.gpus < 1:
         raise InvalidWorkload("totalGpus", problem.gpus, "at least 1")
-    length, most = problem.workload.isl + problem.workload.osl, problem.model.max_position
-    if length > most:
-        raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
+    problem.model.check_length(problem.workload.isl + problem.workload.osl)
     resolution = catalog.resolve(problem.system.name, problem.backend, problem.backend_version)
     prices = _price_list(catalog.origin, resolution.pack, _Named(problem.system), problem.database_mode)
     if catalog.origin is not catalog:

@@ -15,7 +15,6 @@ from dgdr_operator.report import figures, played
 from dgdr_operator.report.played import Setting
 from estimator import candidates, deciding, memory
 from estimator.backends import registry
-from estimator.errors import InvalidWorkload
 from estimator.ops import Counts
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
@@ -74,7 +73,7 @@ def run(flags: argparse.Namespace) -> int:
     _, problem = question.unpriced(flags, catalog)
     # Decode iterations are priced for the mean lengths of what really comes, prompts by their own.
     problem = replace(problem, workload=_mean(problem.workload, coming))
-    _check_lengths(problem, coming)
+    problem.model.check_length(int((coming.isl + coming.osl).max()))
     ground = _ground(problem, catalog)
     fleet = _pools(flags, ground, coming) if _pooled(flags) else _workers(flags, ground, coming)
     summary = play(fleet.stages, coming).summary()
@@ -238,12 +237,6 @@ def _lengths(nominal: int, count: int, spread: float, dice: np.random.Generator)
 def _mean(workload: Workload, coming: Traffic) -> Workload:
     isl, osl = round(float(coming.isl.mean())), round(float(coming.osl.mean()))
     return replace(workload, isl=isl, osl=osl, concurrency=None, request_rate=None)
-
-
-def _check_lengths(problem: Problem, coming: Traffic) -> None:
-    longest, most = int((coming.isl + coming.osl).max()), problem.model.max_position
-    if longest > most:
-        raise InvalidWorkload("isl + osl", longest, f"at most the model's context of {most} tokens")
 
 
 def _setting(flags: argparse.Namespace, ground: _Ground, fleet: _Fleet, notes: tuple[str, ...]) -> Setting:
