@@ -67,9 +67,7 @@ def _of_one_worker(problem: Problem, estimate: Estimate, catalog: Catalog) -> li
     workload, worker = problem.workload, estimate.workers[0]
     shape = _shape(problem, worker, catalog)
     sequences = _in_flight(shape, workload, estimate)
-    # Where prompts pause decoding, nothing decodes beside them.
-    beside = 0.0 if shape.engine.policy == "prompt_only" else sequences
-    chunk = max(min(worker.max_num_tokens - beside, float(workload.new_tokens)), 1.0)
+    chunk, beside = shape.engine.prompt_step(workload.new_tokens, worker.max_num_tokens, sequences)
     steps = [_carrying(shape, workload, estimate, chunk, beside)]
     if workload.osl > 1 and sequences > 0:
         steps.append(_decoding(shape, workload, estimate, sequences))
