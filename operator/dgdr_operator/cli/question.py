@@ -74,8 +74,12 @@ def workload(flags: argparse.Namespace, model: Model) -> Workload:
 
 
 def version(flags: argparse.Namespace) -> str | None:
-    """The version of the measurements that was asked for, None for the newest."""
-    return None if flags.backend_version in (None, "latest") else flags.backend_version
+    """The version of the measurements that was asked for, None for the newest; UsageError where no engine is named."""
+    if flags.backend_version in (None, "latest"):
+        return None
+    if flags.backend == "auto":
+        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
+    return str(flags.backend_version)
 
 
 def flag(field: str) -> str:
@@ -199,8 +203,6 @@ def _link(chosen: Settings) -> float:
 def _packs(flags: argparse.Namespace, catalog: Catalog) -> list[Resolution]:
     if flags.backend != "auto":
         return [catalog.resolve(flags.system, flags.backend, version(flags))]
-    if version(flags) is not None:
-        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
     engines = dict.fromkeys(pack.backend for pack in catalog.packs() if pack.system == flags.system)
     return [catalog.resolve(flags.system, engine) for engine in engines or ("vllm",)]
 

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from dgdr_operator.cli import options, question
-from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
+from dgdr_operator.cli.options import FEASIBLE, Parser
 from dgdr_operator.report import coverage as report
 from dgdr_operator.report import coverage_matrix, figures, grid
 from dgdr_operator.report.grid import Column
@@ -89,8 +89,6 @@ def _covered(flags: argparse.Namespace, systems: Sequence[System], catalog: Cata
     model = catalogue.load(flags.model)
     engines = registry.NAMES if flags.backend == "auto" else (flags.backend,)
     version = question.version(flags)
-    if version is not None and len(engines) > 1:
-        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
     return [coverage.coverage(model, system, engine, catalog, version) for system in systems for engine in engines]
 
 
