@@ -9,6 +9,7 @@ from dgdr_operator import settings
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import MOST_GPUS, MOST_MILLISECONDS, MOST_TOKENS, Parser, UsageError
 from dgdr_operator.report.asked import Asked
+from dgdr_operator.request import ISL, ITL, OSL, TTFT
 from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue, hardware, pins
@@ -18,11 +19,6 @@ from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, Resolution
 
 BACKENDS = ("auto", "vllm", "sglang", "trtllm")
-# What a DynamoGraphDeploymentRequest without an SLA and a workload means too (upstream's profiler defaults).
-DEFAULT_TTFT = 2000.0
-DEFAULT_ITL = 30.0
-DEFAULT_ISL = 4000
-DEFAULT_OSL = 1000
 DEFAULT_MOST = 512
 DEFAULT_ACCEPTANCE = 0.8
 _MOST_DRAFTS = 16
@@ -141,8 +137,8 @@ def add_workload(parser: Parser) -> None:
     """Add the flags of the traffic."""
     group = parser.add_argument_group("the traffic")
     tokens = options.whole("token", MOST_TOKENS)
-    group.add_argument("--isl", metavar="N", type=tokens, default=DEFAULT_ISL, help=f"prompt tokens ({DEFAULT_ISL})")
-    group.add_argument("--osl", metavar="N", type=tokens, default=DEFAULT_OSL, help=f"output tokens ({DEFAULT_OSL})")
+    group.add_argument("--isl", metavar="N", type=tokens, default=ISL, help=f"prompt tokens ({ISL})")
+    group.add_argument("--osl", metavar="N", type=tokens, default=OSL, help=f"output tokens ({OSL})")
     cached = options.whole("token", MOST_TOKENS, least=0)
     group.add_argument("--prefix", metavar="N", type=cached, default=0, help="prompt tokens already cached (0)")
     drafts = options.whole("token", _MOST_DRAFTS, least=0)
@@ -165,7 +161,7 @@ def add_pin(parser: Parser) -> None:
 
 
 def _add_targets(parser: Parser) -> None:
-    defaults = f"without any of the three: --ttft {DEFAULT_TTFT:g} --itl {DEFAULT_ITL:g}"
+    defaults = f"without any of the three: --ttft {TTFT / MILLISECOND:g} --itl {ITL / MILLISECOND:g}"
     group = parser.add_argument_group("the promises, in milliseconds", defaults)
     time_limit = options.positive("milliseconds", MOST_MILLISECONDS)
     group.add_argument("--ttft", metavar="MS", type=time_limit, help="time to the first token")
@@ -208,12 +204,10 @@ def _packs(flags: argparse.Namespace, catalog: Catalog) -> list[Resolution]:
 
 
 def _targets(flags: argparse.Namespace) -> Targets:
-    ttft, itl = flags.ttft, flags.itl
-    if flags.request_latency is None:
-        ttft, itl = ttft or DEFAULT_TTFT, itl or DEFAULT_ITL
-    return Targets(
-        ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency), confidence=flags.confidence
-    )
+    ttft, itl, e2e = (_seconds(given) for given in (flags.ttft, flags.itl, flags.request_latency))
+    if e2e is None:
+        ttft, itl = ttft or TTFT, itl or ITL
+    return Targets(ttft=ttft, itl=itl, e2e=e2e, confidence=flags.confidence)
 
 
 def _seconds(milliseconds: float | None) -> float | None:
