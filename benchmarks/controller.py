@@ -24,7 +24,7 @@ from dgdr_operator.controller.cluster import Kind
 from e2e import backends, chart, definitions
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
-from e2e.processes import resident
+from e2e.processes import family, resident
 from e2e.user import example
 
 REQUESTS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeploymentrequests")
@@ -136,12 +136,6 @@ async def listed(client: Client, kind: Kind, namespace: str) -> list[Object]:
         return [body async for page, _ in client.pages(kind, namespace, resourceVersion="0") for body in page]
     except errors.ClusterError:
         return []
-
-
-def family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 def say(sentence: str) -> None:
