@@ -23,7 +23,7 @@ from dgdr_operator.controller.cluster import Kind
 from e2e import backends, chart, definitions
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
-from e2e.processes import resident
+from e2e.processes import family, resident
 from e2e.user import example
 
 REQUESTS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeploymentrequests")
@@ -135,12 +135,6 @@ async def seen(cluster: Cluster, kind: Kind, namespace: str, what: str, count: i
         onlooker.terminate()
         await onlooker.wait()
     return found
-
-
-def family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 def say(sentence: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,19 +12,13 @@ from e2e import audit
 from e2e.cluster import Cluster
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
-from e2e.processes import resident
+from e2e.processes import family, resident
 from e2e.saying import Say
 from e2e.user import ROOT, User, example, with_spec
 from e2e.waiting import eventually
 
 PATIENCE = 120.0
 """Seconds until many requests must have their graphs, on a machine that does other things as well."""
-
-
-def family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 @pytest.mark.usefixtures("operator")

@@ -100,10 +100,8 @@ def aggregated_estimate(problem: Problem, step: Step, columns: aggregated.Column
         cache=float(columns.cache[row]),
     )
     decoding = float(columns.decoding[row])
-    # Where prompts pause decoding, nothing decodes beside them.
-    beside = 0.0 if step.shape.engine.policy == "prompt_only" else decoding
-    chunk = min(float(columns.budget[row]) - beside, float(workload.new_tokens))
-    parts = (*step.breakdown("prefill", max(chunk, 1.0), beside), *step.breakdown("decode", 0.0, decoding))
+    chunk, beside = step.shape.engine.prompt_step(workload.new_tokens, float(columns.budget[row]), decoding)
+    parts = (*step.breakdown("prefill", chunk, beside), *step.breakdown("decode", 0.0, decoding))
     terms = {name: float(values[row]) for name, values in columns.terms.items()}
     load = Load(
         concurrency=copies * parallel.dp * requests,

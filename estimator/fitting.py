@@ -82,9 +82,7 @@ def smallest(problem: Problem, role: Role = "aggregated") -> Worker | None:
     Its batch is as large as the cache holds whole requests for; targets play no part. Raises InvalidWorkload for
     sequences longer than the model's context, and for pins that no split follows.
     """
-    length, most = problem.workload.isl + problem.workload.osl, problem.model.max_position
-    if length > most:
-        raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
+    problem.model.check_length(problem.workload.isl + problem.workload.osl)
     widest = problem.widest or problem.gpus
     allowed = [
         shape

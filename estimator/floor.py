@@ -47,7 +47,7 @@ def served(problem: Problem, parallel: Parallel, weights: str | None = None) -> 
     kv_dtype = problem.kv_dtype or deciding.default_kv(model, engine)
     dtypes = deciding.stored(model, engine, system.gpu.sm, kv_dtype=kv_dtype, weights=weights)
     dtypes = replace(dtypes, attention="fp8" if dtypes.kv == "fp8" else "bf16")
-    return Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+    return Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system, balanced=problem.balanced)
 
 
 def of_iteration(shape: Shape, workload: Workload, phase: Phase, tokens: float, sequences: float) -> Floor:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.errors import InvalidWorkload
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
@@ -137,3 +139,8 @@ class Model:
         """The widest mixture of experts, or None for a dense model."""
         found = [block.ffn for block in self.blocks if isinstance(block.ffn, Experts)]
         return max(found, key=lambda one: one.count * one.width, default=None)
+
+    def check_length(self, tokens: int) -> None:
+        """Raises InvalidWorkload for a request of more *tokens*, prompt and output, than the context holds."""
+        if tokens > self.max_position:
+            raise InvalidWorkload("isl + osl", tokens, f"at most the model's context of {self.max_position} tokens")

@@ -108,25 +108,25 @@ def predict(  # noqa: PLR0913  # one configuration has this many independent par
     max_num_tokens: int | None = None,
     benchmark: Benchmark | None = None,
     database_mode: DatabaseMode = "hybrid",
+    balanced: bool = False,
 ) -> Estimate:
     """The price of one aggregated worker kind at the concurrency that *workload* names, targets aside.
 
     weights, experts: keys of quantization.GEMM and EXPERTS instead of what the checkpoint declares; kv_dtype: None for
-    the engine's own default; benchmark: who measures it so, None for the steady state. Raises InvalidWorkload without a
-    concurrency or when the worker does not start.
+    the engine's own default; benchmark: who measures it so, None for the steady state; balanced: busy experts have
+    copies (EPLB). Raises InvalidWorkload without a concurrency or when the worker does not start.
     """
     if workload.concurrency is None:
         raise InvalidWorkload("concurrency", None, "given for a prediction")
     problem = Problem(
         model=model, system=system, backend=backend, gpus=parallel.gpus, workload=workload, targets=Targets(),
-        backend_version=backend_version, database_mode=database_mode,
+        backend_version=backend_version, database_mode=database_mode, balanced=balanced,
     )  # fmt: skip
     problem, prices, _ = _prepared(problem, catalog)
     engine = prices.engine
-    kv_dtype = kv_dtype or deciding.default_kv(model, engine)
-    dtypes = deciding.resolve(model, engine, prices, kv_dtype=kv_dtype, weights=weights)
-    dtypes = deciding.with_experts(dtypes, experts)
-    shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system)
+    cache = kv_dtype or deciding.default_kv(model, engine)
+    dtypes = deciding.with_experts(deciding.resolve(model, engine, prices, kv_dtype=cache, weights=weights), experts)
+    shape = Shape(model=model, parallel=parallel, dtypes=dtypes, engine=engine, system=system, balanced=balanced)
     step, requests = Step(shape, prices, workload), np.array([max(np.ceil(workload.concurrency / parallel.dp), 1.0)])
     budget = None if max_num_tokens is None else np.array([float(max_num_tokens)])
     columns = aggregated.estimate(step, workload, requests, budget, benchmark=benchmark)
@@ -146,9 +146,7 @@ def _prepared(problem: Problem, catalog: Catalog) -> tuple[Problem, Prices, str]
     """The problem with its data version filled in, the price list, and a note if another version answers."""
     if problem.gpus < 1:
         raise InvalidWorkload("totalGpus", problem.gpus, "at least 1")
-    length, most = problem.workload.isl + problem.workload.osl, problem.model.max_position
-    if length > most:
-        raise InvalidWorkload("isl + osl", length, f"at most the model's context of {most} tokens")
+    problem.model.check_length(problem.workload.isl + problem.workload.osl)
     resolution = catalog.resolve(problem.system.name, problem.backend, problem.backend_version)
     prices = _price_list(catalog.origin, resolution.pack, _Named(problem.system), problem.database_mode)
     if catalog.origin is not catalog:

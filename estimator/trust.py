@@ -85,7 +85,7 @@ class Experience:
 
     def _ends(self, estimate: Estimate, metric: str, value: float) -> tuple[float, float] | None:
         band = self.accuracy.band(self.backend, metric, estimate.evidence)
-        return None if band is None else (value * band.low, value * band.high)
+        return None if band is None else band.around(value)
 
     def _counted(self, targets: Targets, told: Latencies) -> Array:
         """The same with a promise about whole requests, which hang on both times: run by run, some rows at a time."""

@@ -32,6 +32,10 @@ class Band:
     without_model: float | None = None
     without_system: float | None = None
 
+    def around(self, value: float) -> tuple[float, float]:
+        """What is measured nine times in ten where *value* is predicted."""
+        return value * self.low, value * self.high
+
     def widened(self, factor: float) -> "Band":
         """The band whose ends are *factor* times as far from 1 as these, counted in powers."""
         return replace(self, low=self.low**factor, high=self.high**factor)

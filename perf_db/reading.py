@@ -163,10 +163,7 @@ def _key_names(name: str, frame: Frame) -> Sequence[str]:
 
 
 def _column(values: NDArray[Any]) -> Column:
-    if values.dtype == object:
-        values = values.astype(str)
-    distinct, codes = np.unique(values, return_inverse=True)
-    return Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+    return Column.of(values.astype(str) if values.dtype == object else values)
 
 
 def _order(columns: Mapping[str, Column], then: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

@@ -44,8 +44,9 @@ of one GPU, `context` counts the tokens in the cache including the new one, and 
     mhc_module                architecture, op_name (pre, post), hc_mult, hidden_size, num_tokens
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,12 @@ class Column:
 
     values: tuple[Value, ...]
     codes: CodeArray
+
+    @classmethod
+    def of(cls, values: Sequence[object] | NDArray[Any]) -> "Column":
+        """The column of these *values*, one per row, all texts or all numbers."""
+        distinct, codes = np.unique(np.asarray(values), return_inverse=True)
+        return cls(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
 
     def present(self) -> CodeArray:
         """The codes that occur, sorted."""

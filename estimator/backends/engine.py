@@ -66,3 +66,9 @@ class Engine:
     pairing: Pairing
     splits: SplitRule
     experts_dtype: DtypeRule
+
+    def prompt_step(self, prompt: int, budget: float, decoding: float) -> tuple[float, float]:
+        """Tokens of a *prompt* in a step of that *budget*, at least one, and how many of the *decoding* are beside."""
+        # Where prompts pause decoding, nothing decodes beside them.
+        beside = 0.0 if self.policy == "prompt_only" else decoding
+        return max(min(budget - beside, float(prompt)), 1.0), beside

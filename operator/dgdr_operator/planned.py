@@ -78,6 +78,15 @@ class Planned:
         return found
 
 
+def entries(written: str) -> list[dict[str, Any]]:
+    """The history of a report, as written in its history.json; none if somebody garbled it."""
+    try:
+        found = json.loads(written or "[]")
+    except ValueError:
+        return []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def report_name(request: str) -> str:
     """What the report of the request of that name is called."""
     return f"dgdr-report-{request}"

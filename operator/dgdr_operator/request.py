@@ -13,6 +13,12 @@ OWN = "dgdr-operator.io"
 MOST_GPUS = 1024
 """GPUs that one request may plan for: all ways to use them are priced at once, in about a second and 700 MB."""
 
+ISL, OSL = 4000, 1000
+"""Tokens of a request without a workload; defaults of the v1beta1 schema."""
+
+TTFT, ITL = 2.0, 0.03
+"""Promises of a request without an SLA, seconds; defaults of upstream's profiler."""
+
 Engine = Literal["vllm", "sglang", "trtllm"]
 Backend = Engine | Literal["auto"]
 ApiVersion = Literal["v1alpha1", "v1beta1"]

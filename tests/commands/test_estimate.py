@@ -173,3 +173,22 @@ def test_equal_lengths_without_a_benchmark_are_refused(dgdr: Run) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     assert "--equal-lengths needs --rounds" in ended.err
+
+
+def test_drafts_of_a_model_that_has_none_are_refused(dgdr: Run) -> None:
+    ended = dgdr(*LOADED, "--drafts", "2")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "--drafts must be 0: Qwen/Qwen3-32B-FP8 has no layers for multi-token prediction" in ended.err
+
+
+def test_copies_of_busy_experts_make_steps_shorter(dgdr: Run) -> None:
+    spread = ("estimate", "--model", "deepseek-ai/DeepSeek-V3", "--system", "h200_sxm", "--backend", "sglang")
+    plain, copied = (
+        _of(dgdr, *spread, "--dp", "16", "--moe-ep", "16", "--concurrency", "640", *more) for more in ((), ("--eplb",))
+    )
+
+    assert copied["itl"] < plain["itl"]
+    assert copied["ttft"] < plain["ttft"]
+    for iteration in copied["iterations"]:
+        assert 0 < iteration["floor"] < iteration["seconds"]

@@ -4,8 +4,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from dgdr_operator.inventory import GRAPH
 from dgdr_operator.manifest import graph
-from dgdr_operator.report.evidence import GRAPH_LABEL, Evidence
+from dgdr_operator.report.evidence import Evidence
 from tests.manifests import plans
 
 SHM = "/dev/shm"  # noqa: S108 -- where pods have it
@@ -26,7 +27,7 @@ def _pod(name: str, component: Mapping[str, Any], graph_name: str, node: str) ->
         memory = {"medium": "Memory", "sizeLimit": component["sharedMemorySize"]}
         spec.setdefault("volumes", []).append({"name": "shared-memory", "emptyDir": memory})
         spec["containers"][0].setdefault("volumeMounts", []).append({"name": "shared-memory", "mountPath": SHM})
-    labels = {GRAPH_LABEL: graph_name, "nvidia.com/dynamo-component-type": component["type"]}
+    labels = {GRAPH: graph_name, "nvidia.com/dynamo-component-type": component["type"]}
     status = {
         "phase": "Running",
         "conditions": [{"type": "PodScheduled", "status": "True"}],

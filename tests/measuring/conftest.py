@@ -24,10 +24,7 @@ def make_table() -> MakeTable:
     """A table from its name, its times and one sequence of values per key column, rows already sorted."""
 
     def make(name: str, seconds: Sequence[float], **keys: Sequence[str | int]) -> Table:
-        columns = {}
-        for key, values in keys.items():
-            distinct, codes = np.unique(np.asarray(values), return_inverse=True)
-            columns[key] = Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+        columns = {key: Column.of(values) for key, values in keys.items()}
         classes = np.full(len(seconds), Provenance.MEASURED, dtype=np.uint8)
         return Table(name=name, columns=columns, seconds=np.asarray(seconds, dtype=float), provenance=classes)
 

@@ -16,15 +16,12 @@ def experts(*rows: tuple[str, int]) -> Table:
     """A table of experts with one row per (data type, tensor-parallel split)."""
     ordered = sorted(rows)
     shape = {"hidden_size": 64, "inter_size": 32, "topk": 2, "num_experts": 8}
-    keys = {
+    keys: dict[str, list[object]] = {
         "moe_dtype": [dtype for dtype, _ in ordered],
         **{name: [size] * len(ordered) for name, size in shape.items()},
     }
     keys["moe_tp_size"] = [split for _, split in ordered]
-    columns = {}
-    for name, values in keys.items():
-        distinct, codes = np.unique(np.asarray(values), return_inverse=True)
-        columns[name] = Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+    columns = {name: Column.of(values) for name, values in keys.items()}
     classes = np.zeros(len(ordered), dtype=np.uint8)
     return Table(name="moe", columns=columns, seconds=np.ones(len(ordered)), provenance=classes)
 

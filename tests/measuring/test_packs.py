@@ -20,13 +20,10 @@ KEYS = st.lists(st.tuples(st.sampled_from(["bf16", "fp8"]), st.integers(1, 65_53
 
 
 def table_of(rows: list[tuple[str, int]], times: list[float]) -> Table:
-    columns = {}
-    for place, key in enumerate(("gemm_dtype", "m")):
-        distinct, codes = np.unique([row[place] for row in sorted(rows)], return_inverse=True)
-        columns[key] = Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+    dtypes, tokens = zip(*sorted(rows), strict=True)
     return Table(
         name="gemm",
-        columns=columns,
+        columns={"gemm_dtype": Column.of(dtypes), "m": Column.of(tokens)},
         seconds=np.asarray(times, dtype=float),
         provenance=np.zeros(len(rows), dtype=np.uint8),
     )

@@ -27,10 +27,8 @@ WIDTHS, TOKENS = (512, 1024, 3072, 4096, 8192), (1, 16, 2048, 4096)
 def gemms(launch: dict[str, float], utilisation: dict[str, float]) -> Table:
     """A GEMM table: per data type a launch time in seconds and a share of the speed of light."""
     rows = [(dtype, n, k, m) for dtype in sorted(launch) for n in WIDTHS for k in WIDTHS for m in TOKENS]
-    columns = {}
-    for key, values in zip(("gemm_dtype", "n", "k", "m"), zip(*rows, strict=True), strict=True):
-        distinct, codes = np.unique(np.asarray(values), return_inverse=True)
-        columns[key] = Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+    keys = zip(("gemm_dtype", "n", "k", "m"), zip(*rows, strict=True), strict=True)
+    columns = {key: Column.of(values) for key, values in keys}
     seconds = [
         launch[dtype] + float(ROOF.gemm(dtype, (np.asarray(n), np.asarray(k), np.asarray(m)))) / utilisation[dtype]
         for dtype, n, k, m in rows

@@ -19,10 +19,7 @@ WIDTHS, TOKENS = (2048, 4096, 8192, 16384), (1, 16, 1024)
 
 def table(name: str, columns: Mapping[str, tuple[object, ...]], seconds: np.ndarray) -> Table:
     """A table of the given columns, one value per row."""
-    made = {}
-    for key, values in columns.items():
-        distinct, codes = np.unique(np.asarray(values), return_inverse=True)
-        made[key] = Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+    made = {key: Column.of(values) for key, values in columns.items()}
     return Table(name=name, columns=made, seconds=seconds, provenance=np.zeros(len(seconds), np.uint8))
 
 

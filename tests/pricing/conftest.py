@@ -34,10 +34,7 @@ def block() -> MakeBlock:
     def make(name: str, microseconds: Callable[..., float], **keys: Sequence[str | int]) -> Table:
         rows = list(itertools.product(*keys.values()))
         times = np.array([microseconds(**dict(zip(keys, row, strict=True))) for row in rows]) * 1e-6
-        columns = {}
-        for place, key in enumerate(keys):
-            distinct, codes = np.unique(np.asarray([row[place] for row in rows]), return_inverse=True)
-            columns[key] = Column(values=tuple(distinct.tolist()), codes=codes.astype(np.int16))
+        columns = {key: Column.of([row[place] for row in rows]) for place, key in enumerate(keys)}
         kept = np.flatnonzero(~np.isnan(times))
         classes = np.full(len(rows), Provenance.MEASURED, np.uint8)
         return Table(name=name, columns=columns, seconds=times, provenance=classes).take(kept)

@@ -11,6 +11,7 @@ from estimator.ops import Collective, ContextAttention, DecodeAttention, Gemm, M
 from estimator.parallelism import Parallel
 from estimator.quantization import Dtypes
 from estimator.shape import Shape
+from tests.pricing.dtypes import all_in
 
 HOPPER = System(
     name="h200_sxm",
@@ -21,11 +22,6 @@ HOPPER = System(
     nccl_bytes={1: 0.0},
     other_bytes=0.0,
 )
-
-
-def all_in(weights: str, kv: str) -> Dtypes:
-    roles = dict.fromkeys(("gemm", "attention_gemm", "output_gemm", "experts", "shared"), weights)
-    return Dtypes(**roles, kv=kv, attention="bf16", origin={})
 
 
 EIGHT_BIT = all_in("fp8_block", "fp8")

@@ -17,25 +17,16 @@ from estimator.layers import model as layers
 from estimator.ops import Collective, ContextAttention, DecodeAttention, Gemm, MemoryOp, Placed
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
-from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from perf_db.catalog import Catalog, PackName
 from perf_db.table import Table
+from tests.pricing.dtypes import all_in
 
 CATALOG = Catalog()
 NAME = PackName(system="h200_sxm", backend="vllm", version="0.12.0")
 PACK = CATALOG.open(NAME)
 H200: System = hardware.system("h200_sxm", CATALOG.systems()["h200_sxm"])
-TYPES = Dtypes(
-    gemm="fp8",
-    attention_gemm="fp8",
-    output_gemm="fp8",
-    experts="fp8",
-    shared="fp8",
-    kv="fp8",
-    attention="bf16",
-    origin={},
-)
+TYPES = all_in("fp8", "fp8")
 TOKENS, BATCH, CONTEXT, PROMPT = 1500.0, 7.0, 3000.0, 4000.0
 Points = Mapping[tuple[float, ...], float]
 

@@ -17,24 +17,15 @@ from estimator.layers.parts import Phase
 from estimator.ops import Collective, ContextAttention, DecodeAttention, Gemm, MemoryOp, Placed
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
-from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from perf_db.catalog import Catalog, PackName
+from tests.pricing.dtypes import all_in
 
 ISL, OSL = 4000, 500
 MIDDLE = ISL + OSL // 2 + 1
 LEFT_OUT = {"embedding all-reduce", "rope and cache write", "rope", "cache write", "q/k norm"}
 """Operations that the closed form does not know."""
-WEIGHTS_8_BIT = Dtypes(
-    gemm="fp8",
-    attention_gemm="fp8",
-    output_gemm="fp8",
-    experts="fp8",
-    shared="fp8",
-    kv="fp8",
-    attention="bf16",
-    origin={},
-)
+WEIGHTS_8_BIT = all_in("fp8", "fp8")
 
 
 @pytest.fixture(scope="module")

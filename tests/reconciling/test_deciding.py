@@ -25,13 +25,9 @@ def plan(model: Model) -> Planned:
 
 
 @pytest.fixture
-def served(model: Model, plan: Planned) -> Model:
+def served(model: Model) -> Model:
     """A request whose graph serves."""
-    model.settle(plan)
-    model.report("successful")
-    model.settle(plan)
-    model.told.clear()
-    return model
+    return worlds.served(model)
 
 
 def test_the_name_and_the_plan_are_recorded_before_the_graph_is_made(model: Model, plan: Planned) -> None:
@@ -45,9 +41,7 @@ def test_the_name_and_the_plan_are_recorded_before_the_graph_is_made(model: Mode
 
 
 def test_a_request_becomes_a_graph_that_serves_in_four_writes_and_three_events(model: Model, plan: Planned) -> None:
-    model.settle(plan)
-    model.report("successful")
-    model.settle(plan)
+    model.serve(plan)
 
     assert model.phases == ["Deploying", "Deploying", "Deployed"]
     assert [event.reason for event in model.told] == ["SpecGenerated", "DeploymentCreated", "DeploymentReady"]

@@ -20,13 +20,7 @@ APART = ("prefill", "decode")
 @pytest.fixture
 def served() -> Model:
     """A request whose graph serves, and whose user lets new graphs take over."""
-    model = Model(request=worlds.request(annotations={review.STRATEGY: "blue-green"}))
-    plan = planned(graph(), model.request)
-    model.settle(plan)
-    model.report("successful")
-    model.settle(plan)
-    model.told.clear()
-    return model
+    return worlds.served(Model(request=worlds.request(annotations={review.STRATEGY: "blue-green"})))
 
 
 @pytest.fixture
@@ -37,10 +31,7 @@ def reshaped(served: Model) -> Planned:
 
 def replanned(model: Model, *workers: str, replicas: int = 2) -> Planned:
     """The user edits the spec, and the plan for it has these workers."""
-    generation = model.request["metadata"]["generation"] + 1
-    fresh = worlds.request(generation=generation, annotations=model.request["metadata"]["annotations"])
-    model.request = {**fresh, "status": model.status}
-    return planned(graph(workers=workers, replicas=replicas), model.request)
+    return worlds.edited(model, graph(workers=workers, replicas=replicas))
 
 
 def steps(model: Model, plan: Planned) -> Iterator[set[str]]:
@@ -52,13 +43,6 @@ def steps(model: Model, plan: Planned) -> Iterator[set[str]]:
             yield set(model.standing)
         if not wanted:
             return
-
-
-def finish(model: Model, plan: Planned) -> None:
-    """The new graph begins to serve."""
-    model.settle(plan)
-    model.report("successful")
-    model.settle(plan)
 
 
 def test_the_new_graph_is_named_in_the_status_before_it_is_made(served: Model, reshaped: Planned) -> None:
@@ -76,7 +60,7 @@ def test_the_old_graph_serves_until_the_new_one_does(served: Model, reshaped: Pl
     served.settle(reshaped)
     during = set(served.standing)
 
-    finish(served, reshaped)
+    served.serve(reshaped)
 
     assert during == {GRAPH, f"{GRAPH}-{reshaped.hash[:5]}"}
     assert set(served.standing) == during - {GRAPH}
@@ -100,20 +84,20 @@ def test_the_old_graph_is_deleted_by_its_uid(served: Model, reshaped: Planned) -
 
 
 def test_the_next_plan_of_the_same_shape_changes_the_graph_that_took_over(served: Model, reshaped: Planned) -> None:
-    finish(served, reshaped)
+    served.serve(reshaped)
     (name,) = served.standing
 
-    finish(served, replanned(served, *APART, replicas=5))
+    served.serve(replanned(served, *APART, replicas=5))
 
     assert set(served.standing) == {name}
     assert served.standing[name]["spec"]["components"][1]["replicas"] == 5
 
 
 def test_a_graph_that_took_over_can_be_taken_over_from(served: Model, reshaped: Planned) -> None:
-    finish(served, reshaped)
+    served.serve(reshaped)
 
     back = replanned(served, "worker")
-    finish(served, back)
+    served.serve(back)
 
     assert set(served.standing) == {f"{GRAPH}-{back.hash[:5]}"}
 
@@ -121,15 +105,15 @@ def test_a_graph_that_took_over_can_be_taken_over_from(served: Model, reshaped: 
 def test_going_back_to_a_plan_of_the_same_shape_changes_the_graph_whatever_it_was_called_then(
     served: Model, reshaped: Planned
 ) -> None:
-    finish(served, reshaped)
+    served.serve(reshaped)
     apart = recall.remembered(served.request)
     assert apart is not None
-    finish(served, replanned(served, "worker"))
-    finish(served, replanned(served, *APART, replicas=5))
+    served.serve(replanned(served, "worker"))
+    served.serve(replanned(served, *APART, replicas=5))
     standing = set(served.standing)
 
     served.request["metadata"]["annotations"][ROLLBACK] = apart.hash
-    finish(served, apart)
+    served.serve(apart)
 
     assert apart.name not in standing
     assert set(served.standing) == standing
@@ -170,14 +154,14 @@ def test_without_room_for_both_the_old_graph_stays_and_the_gpus_that_miss_are_co
 def test_a_controller_that_dies_between_any_two_steps_ends_with_the_same_graph(cuts: list[int], strategy: str) -> None:
     model = Model(request=worlds.request(annotations={review.STRATEGY: strategy}))
     first = planned(graph(), model.request)
-    finish(model, first)
+    model.serve(first)
     plan = replanned(model, *APART)
 
     for cut in cuts:
         for action in model.decide(plan)[:cut]:
             model.perform(action)
         assert len(model.standing) <= 2
-    finish(model, plan)
+    model.serve(plan)
 
     (body,) = model.standing.values()
     assert body["metadata"]["name"] == model.status["dgdName"]
@@ -201,7 +185,7 @@ def test_a_status_wiped_in_the_middle_makes_no_third_graph(served: Model, reshap
 
     served.settle(reshaped)
     restored = served.status["dgdName"]
-    finish(served, reshaped)
+    served.serve(reshaped)
 
     assert restored in both - {GRAPH}
     assert set(served.standing) == both - {GRAPH}

@@ -154,6 +154,14 @@ def candidate(cluster: Cluster, name: str, clock: Time) -> lease.Lease:
     return lease.Lease(cluster=served, namespace="ns", name="l", identity=name, seconds=clock.seconds)
 
 
+async def elected(cluster: Cluster, clock: Time) -> tuple[lease.Lease, asyncio.Task[None]]:
+    """A candidate that leads, and its campaign."""
+    leader = candidate(cluster, "a", clock)
+    working = asyncio.create_task(leader.campaign())
+    await leader.leading.wait()
+    return leader, working
+
+
 async def until(true: Callable[[], bool]) -> None:
     """Waits; the test's own time-out is the limit."""
     async with asyncio.timeout(30):
@@ -182,9 +190,7 @@ async def test_the_second_follows_until_the_first_leaves() -> None:
 
 async def test_a_leader_that_cannot_renew_stops_writing_before_the_lease_ends_and_gives_up() -> None:
     cluster, clock = Cluster(), Time()
-    leader = candidate(cluster, "a", clock)
-    working = asyncio.create_task(leader.campaign())
-    await leader.leading.wait()
+    leader, working = await elected(cluster, clock)
 
     cluster.fault = errors.Unavailable("cut off")
     await asyncio.sleep(0.05)
@@ -199,9 +205,7 @@ async def test_a_leader_that_cannot_renew_stops_writing_before_the_lease_ends_an
 
 async def test_a_leader_survives_a_silence_that_is_short_enough() -> None:
     cluster, clock = Cluster(), Time()
-    leader = candidate(cluster, "a", clock)
-    working = asyncio.create_task(leader.campaign())
-    await leader.leading.wait()
+    leader, working = await elected(cluster, clock)
 
     cluster.fault = errors.Unavailable("cut off")
     clock.now += DEADLINE - 1
@@ -217,9 +221,7 @@ async def test_a_leader_survives_a_silence_that_is_short_enough() -> None:
 
 async def test_a_leader_whose_lease_was_taken_gives_up_at_once() -> None:
     cluster, clock = Cluster(), Time()
-    leader = candidate(cluster, "a", clock)
-    working = asyncio.create_task(leader.campaign())
-    await leader.leading.wait()
+    leader, working = await elected(cluster, clock)
 
     assert cluster.shelf.record is not None
     cluster.shelf.write(claimed(cluster.shelf.record, "l", "usurper", "now"))

@@ -10,7 +10,7 @@ from dgdr_operator.controller import review
 from dgdr_operator.controller.answers import Answer, Refused
 from dgdr_operator.planned import APPROVE, PAUSE, ROLLBACK, Planned
 from tests.reconciling import worlds
-from tests.reconciling.worlds import GRAPH, Model, graph, planned
+from tests.reconciling.worlds import GRAPH, Model, edited, graph, planned
 
 
 @pytest.fixture
@@ -22,27 +22,12 @@ def shown() -> Model:
 @pytest.fixture
 def served() -> Model:
     """A request whose graph serves."""
-    model = Model()
-    plan = planned(graph(), model.request)
-    model.settle(plan)
-    model.report("successful")
-    model.settle(plan)
-    model.told.clear()
-    return model
+    return worlds.served(Model())
 
 
 def say(model: Model, name: str, value: str) -> None:
     """The user annotates the request."""
     model.request["metadata"]["annotations"][name] = value
-
-
-def edited(model: Model, body: worlds.Object) -> Planned:
-    """The user edits the spec, and *body* is what is planned for it."""
-    generation = model.request["metadata"]["generation"] + 1
-    annotations, auto_apply = model.request["metadata"]["annotations"], model.request["spec"]["autoApply"]
-    fresh = worlds.request(generation=generation, annotations=annotations, auto_apply=auto_apply)
-    model.request = {**fresh, "status": model.status}
-    return planned(body, model.request)
 
 
 def test_a_shown_plan_is_applied_when_its_hash_is_approved(shown: Model) -> None:

@@ -177,6 +177,12 @@ class Model:
         message = f"no rest after {rounds} rounds: {self.decide(answer)}"
         raise AssertionError(message)
 
+    def serve(self, plan: Planned) -> None:
+        """The graph of *plan* is made, begins to serve, and that is told."""
+        self.settle(plan)
+        self.report("successful")
+        self.settle(plan)
+
     def delete_graph(self) -> None:
         """Somebody deletes it by hand."""
         self.graph = None
@@ -194,3 +200,19 @@ class Model:
             "components": counts,
             **({"rollingUpdate": {"phase": "InProgress"}} if rolling else {}),
         }
+
+
+def served(model: Model) -> Model:
+    """*model* when its graph serves and nothing is left to tell."""
+    model.serve(planned(graph(), model.request))
+    model.told.clear()
+    return model
+
+
+def edited(model: Model, body: Object) -> Planned:
+    """The user edits the spec, and *body* is what is planned for it."""
+    generation = model.request["metadata"]["generation"] + 1
+    annotations, auto_apply = model.request["metadata"]["annotations"], model.request["spec"]["autoApply"]
+    fresh = request(generation=generation, annotations=annotations, auto_apply=auto_apply)
+    model.request = {**fresh, "status": model.status}
+    return planned(body, model.request)

@@ -11,16 +11,13 @@ from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.model import Attention, Block, DeltaNet, FeedForward, Latent, Model
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
-from estimator.quantization import Dtypes
 from estimator.shape import Shape
 from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog
+from tests.pricing.dtypes import all_in
 
 GIB = 2**30
-EIGHT_BIT = Dtypes(
-    gemm="fp8_block", attention_gemm="fp8_block", output_gemm="fp8_block", experts="fp8_block", shared="fp8_block",
-    kv="fp8", attention="bf16", origin={},
-)  # fmt: skip
+EIGHT_BIT = all_in("fp8_block", "fp8")
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,16 @@ def test_a_mixture_of_experts_is_split_as_its_engine_can(answer: Callable[..., A
     assert answer(*moe, "--tp", "2", "--ep", "2", "--requests", "40")["deployment"] == "agg tp2ep2 x1"
 
 
+def test_copies_of_busy_experts_are_played(answer: Callable[..., Any]) -> None:
+    spread = ("simulate", "--model", "deepseek-ai/DeepSeek-V3", "--system", "h200_sxm", "--backend", "sglang")
+    played = (*spread, "--dp", "16", "--ep", "16", "--osl", "20", "--concurrency", "64", "--requests", "64")
+
+    plain, copied = answer(*played), answer(*played, "--eplb")
+
+    assert copied["ttft_ms"]["mean"] < plain["ttft_ms"]["mean"]
+    assert copied["itl_ms"]["mean"] < plain["itl_ms"]["mean"]
+
+
 def test_a_trace_is_played_as_recorded(answer: Callable[..., Any], tmp_path: Path) -> None:
     trace = tmp_path / "day.csv"
     trace.write_text("time,isl,osl,user\n10.0,1000,100,a\n10.5,3000,200,b\n11,8000,1,c\n")

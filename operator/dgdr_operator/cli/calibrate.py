@@ -103,10 +103,9 @@ def _digest(path: Path) -> str:
 
 
 def _show(catalog: Catalog) -> int:
-    stored = accuracy.read(catalog.root)
-    if stored is None:
+    if catalog.accuracy is None:
         raise UsageError("nothing is stored yet: calibrate with --measurements first")
-    sys.stdout.write(accuracy_document.page(stored, catalog.hosts))
+    sys.stdout.write(accuracy_document.page(catalog.accuracy, catalog.hosts))
     return FEASIBLE
 
 
@@ -122,7 +121,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
     pairs = trial.pairs(records, found, forecaster)
     if not pairs:
         raise UsageError(f"{flags.measurements}: no row that can be predicted has a measured time")
-    kept = report.possible(pairs)
+    kept, likely = report.possible(pairs), report.possible(pairs, report.IMPLAUSIBLE)
     bands = _bands(kept)
     counts = {
         "rows": len(records),
@@ -130,7 +129,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
         "defect": sum(bool(record.get("defect", "").strip()) for record in records),
         "scored": len(pairs),
         "impossible": len(pairs) - len(kept),
-        "hardly possible": len(kept) - len(report.possible(pairs, report.IMPLAUSIBLE)),
+        "hardly possible": len(kept) - len(likely),
         "doubtful": sum(pair.evidence != "measured" for pair in kept),
     }
     return Accuracy(
@@ -143,9 +142,7 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
         bands=bands,
         wider=_wider(kept, report.possible(_by_formula(records, catalog))),
         errors={
-            "all": report.shares(
-                {"all rows": pairs, "without impossible": kept, "without hardly possible": _sure(kept)}
-            ),
+            "all": report.shares({"all rows": pairs, "without impossible": kept, "without hardly possible": likely}),
             **{name: report.shares(report.members(pairs, name)) for name in report.GROUPINGS if name != "all"},
         },
         regret={name: asdict(found) for name, found in regret.by_engine(pairs).items()},
@@ -154,16 +151,12 @@ def _learned(records: Records, catalog: Catalog, flags: argparse.Namespace) -> A
     )
 
 
-def _sure(pairs: Sequence[Pair]) -> list[Pair]:
-    return report.possible(pairs, report.IMPLAUSIBLE)
-
-
 def _bands(pairs: Sequence[Pair]) -> dict[str, dict[str, Band]]:
     """Per engine and metric, from predictions that rest on measurements."""
     found: dict[str, dict[str, Band]] = {}
-    for backend in sorted({pair.backend for pair in pairs}):
-        own = [pair for pair in pairs if pair.backend == backend and pair.evidence == "measured"]
-        bands = {metric: _band(own, metric) for metric in METRICS}
+    for backend, own in report.members(pairs, "backend").items():
+        sure = [pair for pair in own if pair.evidence == "measured"]
+        bands = {metric: _band(sure, metric) for metric in METRICS}
         found[backend] = {metric: band for metric, band in bands.items() if band is not None}
     return found
 
@@ -208,10 +201,10 @@ def _wider(pairs: Sequence[Pair], by_formula: Sequence[Pair]) -> dict[str, dict[
 def _widening(sure: Sequence[Pair], worse: Sequence[Pair], metric: Metric) -> float:
     """Over all engines, each row's distance counted from the middle of its own engine's sure predictions."""
     parts: tuple[list[Residuals], list[Residuals]] = ([], [])
-    for backend in sorted({pair.backend for pair in sure}):
-        own = [[pair for pair in group if pair.backend == backend] for group in (worse, sure)]
-        middle = float(np.median(report.residuals(own[1], metric).logs)) if own[1] else 0.0
-        for found, group in zip(parts, own, strict=True):
+    doubtful = report.members(worse, "backend")
+    for backend, own in report.members(sure, "backend").items():
+        middle = float(np.median(report.residuals(own, metric).logs))
+        for found, group in zip(parts, (doubtful.get(backend, []), own), strict=True):
             rows = report.residuals(group, metric)
             found.append(replace(rows, logs=rows.logs - middle))
     return intervals.widening(*map(_together, parts)) if sure else 1.0

@@ -31,17 +31,17 @@ def iterations(problem: Problem, estimate: Estimate, catalog: Catalog) -> list[I
     ]
 
 
-def streamed(latency: Latency, osl: int, interval: int) -> Latency:
-    """What a client sees of a stream sent *interval* tokens at a time: the first of them comes with the last of its
-    batch, and the time between tokens is what is left over the others."""
-    if latency.itl is None or interval == 1 or osl <= interval:
+def seen(latency: Latency, osl: int, late: float, held: int) -> Latency:
+    """What a client sees whose first answer comes *late* iterations late, *held* of which its other tokens took: the
+    time between tokens is what is left over the others."""
+    if latency.itl is None or not late or osl <= held + 1:
         return latency
-    late = (interval - 1) * latency.itl
+    waited = late * latency.itl
     return replace(
         latency,
-        ttft=latency.ttft + late,
-        itl=latency.itl * (osl - interval) / (osl - 1),
-        ttft_terms={**latency.ttft_terms, "streaming": late},
+        ttft=latency.ttft + waited,
+        itl=latency.itl * (osl - 1 - held) / (osl - 1),
+        ttft_terms={**latency.ttft_terms, "streaming": waited},
     )
 
 
@@ -59,7 +59,7 @@ def ends(estimate: Estimate, catalog: Catalog) -> Ends:
     for metric in METRICS:
         value, band = values[metric], stored.band(estimate.backend, metric, estimate.evidence)
         if value is not None and band is not None:
-            found[metric] = (value * band.low, value * band.high)
+            found[metric] = band.around(value)
     return found
 
 
@@ -67,9 +67,7 @@ def _of_one_worker(problem: Problem, estimate: Estimate, catalog: Catalog) -> li
     workload, worker = problem.workload, estimate.workers[0]
     shape = _shape(problem, worker, catalog)
     sequences = _in_flight(shape, workload, estimate)
-    # Where prompts pause decoding, nothing decodes beside them.
-    beside = 0.0 if shape.engine.policy == "prompt_only" else sequences
-    chunk = max(min(worker.max_num_tokens - beside, float(workload.new_tokens)), 1.0)
+    chunk, beside = shape.engine.prompt_step(workload.new_tokens, worker.max_num_tokens, sequences)
     steps = [_carrying(shape, workload, estimate, chunk, beside)]
     if workload.osl > 1 and sequences > 0:
         steps.append(_decoding(shape, workload, estimate, sequences))

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from dgdr_operator.cli import documents, kubectl, options
 from dgdr_operator.cli.kubectl import Refused
 from dgdr_operator.cli.options import FEASIBLE, INFEASIBLE, Parser, UsageError
+from dgdr_operator.inventory import GRAPH
 from dgdr_operator.report import checkup, findings
-from dgdr_operator.report.evidence import GRAPH_LABEL, Evidence
+from dgdr_operator.report.evidence import Evidence
 from dgdr_operator.report.findings import Finding, warn
 
 _PURPOSE = "Examine a deployment: is RDMA active, are memory, model and secret there, are devices free, what to change."
@@ -100,7 +101,7 @@ def _live(flags: argparse.Namespace, unseen: list[Finding]) -> Evidence:
     scope = ("-n", flags.namespace) if flags.namespace else ()
     try:
         graph = kubectl.objects("dynamographdeployments.nvidia.com", flags.graph, *scope)
-        pods = tuple(kubectl.objects("pods", "-l", f"{GRAPH_LABEL}={flags.graph}", *scope))
+        pods = tuple(kubectl.objects("pods", "-l", f"{GRAPH}={flags.graph}", *scope))
     except Refused as refusal:
         raise UsageError(str(refusal)) from None
     everywhere = _asked(lambda: tuple(kubectl.objects("pods", "-A")), "pods of other namespaces", unseen)

@@ -6,17 +6,16 @@ import math
 import sys
 from dataclasses import replace
 
-from dgdr_operator.cli import dissection, options, question
+from dgdr_operator.cli import deployment, dissection, options, question
 from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
 from dgdr_operator.report import breakdown, figures
 from dgdr_operator.report.breakdown import Opened
 from estimator import catalogue, hardware, pins, search
-from estimator.backends import registry
 from estimator.errors import InvalidWorkload, NoFeasibleCandidate
 from estimator.estimates import Estimate
 from estimator.parallelism import Parallel
 from estimator.problem import Problem
-from estimator.workload import Benchmark, Targets, Workload
+from estimator.workload import Benchmark, Targets
 from perf_db.catalog import Catalog
 
 _PURPOSE = "Price one worker, or a pool that prefills and one that decodes, under a given load; show where time goes."
@@ -34,21 +33,14 @@ def register(subparsers: "argparse._SubParsersAction[Parser]") -> None:
     """Add the verb and its flags."""
     parser = subparsers.add_parser("estimate", description=_PURPOSE, epilog=_EXAMPLES)
     group = parser.add_argument_group("what runs, and on what")
-    group.add_argument(
-        "--model", "--model-path", metavar="NAME", required=True, help="name, or directory of config.json"
-    )
-    group.add_argument("--system", metavar="NAME", required=True, help="kind of GPU server: h200_sxm, h100_sxm, ...")
-    engine = options.one_of(registry.NAMES)
-    group.add_argument("--backend", type=engine, metavar="NAME", required=True, help=", ".join(registry.NAMES))
-    group.add_argument("--backend-version", metavar="V", help="version of the measurements (newest)")
-    cache = options.one_of(("auto", "bf16", "fp8"))
-    group.add_argument("--kv-cache-dtype", type=cache, metavar="TYPE", default="auto", help="auto, bf16 or fp8 (auto)")
+    deployment.add_flags(group)
     tokens = options.whole("token", options.MOST_TOKENS)
     group.add_argument("--max-num-tokens", metavar="N", type=tokens, help="tokens of one step (the engine's default)")
     size = options.whole("GPU", options.MOST_GPUS)
     for name, kind in _SIZES.items():
         group.add_argument(f"--{name}", metavar="N", type=size, default=1, help=f"{kind} parallel size (1)")
-    _add_pools(parser)
+    apart = "workers apart (give both numbers; --concurrency is what decodes at a time)"
+    deployment.add_pools(parser.add_argument_group(apart))
     question.add_workload(parser)
     interval = options.whole("token", _MOST_INTERVAL)
     sent = "output tokens that the server collects before it answers (1): the client sees the first one so much later"
@@ -75,20 +67,13 @@ def run(flags: argparse.Namespace) -> int:
     return FEASIBLE
 
 
-def _add_pools(parser: Parser) -> None:
-    group = parser.add_argument_group("workers apart (give both numbers; --concurrency is what decodes at a time)")
-    count = options.whole("worker", options.MOST_GPUS)
-    for role in ("prefill", "decode"):
-        group.add_argument(f"--{role}-workers", metavar="N", type=count, help=f"workers that only {role}")
-        group.add_argument(f"--{role}-tp", metavar="N", type=count, help="their tensor-parallel size (that of --tp)")
-
-
 def _opened(flags: argparse.Namespace, catalog: Catalog) -> Opened:
     problem = _problem(flags, catalog)
-    estimate = _apart(flags, problem, catalog) if _is_apart(flags) else _together(flags, problem, catalog)
-    osl = problem.workload.osl
-    seen = replace(estimate, latency=dissection.streamed(estimate.latency, osl, flags.stream_interval))
-    name = figures.configuration(estimate) if _is_apart(flags) else figures.split(estimate.workers[0].parallel)
+    apart = deployment.is_apart(flags)
+    estimate = _apart(flags, problem, catalog) if apart else _together(flags, problem, catalog)
+    osl, held = problem.workload.osl, flags.stream_interval - 1
+    seen = replace(estimate, latency=dissection.seen(estimate.latency, osl, held, held))
+    name = figures.configuration(estimate) if apart else figures.split(estimate.workers[0].parallel)
     note = catalog.resolve(problem.system.name, problem.backend, problem.backend_version).note
     return Opened(
         title=f"{problem.model.name} on {estimate.gpus} x {problem.system.name}: {problem.backend} "
@@ -114,6 +99,7 @@ def _together(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> 
         kv_dtype=problem.kv_dtype,
         max_num_tokens=flags.max_num_tokens,
         benchmark=_benchmark(flags),
+        balanced=problem.balanced,
     )
 
 
@@ -123,20 +109,11 @@ def _benchmark(flags: argparse.Namespace) -> Benchmark | None:
     return None if flags.rounds is None else Benchmark(rounds=flags.rounds, alike=flags.equal_lengths)
 
 
-def _is_apart(flags: argparse.Namespace) -> bool:
-    return any(getattr(flags, f"{role}_{what}") for role in ("prefill", "decode") for what in ("workers", "tp"))
-
-
 def _apart(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> Estimate:
     """The pools that the flags describe, as a search that may find nothing else. Raises UsageError where none runs."""
-    sources, sinks = flags.prefill_workers, flags.decode_workers
-    if sources is None or sinks is None:
-        raise UsageError("--prefill-workers and --decode-workers must be given together")
-    for name in ("max_num_tokens", "rounds"):
-        if getattr(flags, name) is not None:
-            raise UsageError(f"--{name.replace('_', '-')} cannot be given together with --prefill-workers")
+    (sources, feeding), (sinks, decoding) = deployment.pools(flags, "max_num_tokens", "rounds")
     usual = _parallel(flags)
-    splits = [replace(usual, tp=tp or usual.tp) for tp in (flags.prefill_tp, flags.decode_tp)]
+    splits = [replace(usual, tp=tp) for tp in (feeding, decoding)]
     batch = math.ceil(flags.concurrency / (sinks * usual.dp))
     decided = [f"{role}.tp={one.tp}" for role, one in zip(("prefill", "decode"), splits, strict=True)]
     decided += [f"dp={usual.dp}", f"pp={usual.pp}", f"moe_tp={usual.moe_tp}", f"ep={usual.moe_ep}"]
@@ -158,23 +135,17 @@ def _apart(flags: argparse.Namespace, problem: Problem, catalog: Catalog) -> Est
 
 
 def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
-    workload = Workload(
-        isl=flags.isl,
-        osl=flags.osl,
-        prefix=flags.prefix,
-        concurrency=flags.concurrency,
-        drafts=flags.drafts,
-        acceptance=flags.acceptance,
-    )
+    model = catalogue.load(flags.model)
     return Problem(
-        model=catalogue.load(flags.model),
+        model=model,
         system=hardware.system(flags.system, catalog.facts(flags.system)),
         backend=flags.backend,
         gpus=_parallel(flags).gpus,
-        workload=workload,
+        workload=question.workload(flags, model),
         targets=Targets(),
-        backend_version=None if flags.backend_version == "latest" else flags.backend_version,
+        backend_version=question.version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
+        balanced=flags.eplb,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dgdr_operator.cli import measurements, served
+from dgdr_operator.cli import dissection, measurements, served
 from dgdr_operator.cli.measurements import BadRow, Run
 from dgdr_operator.cli.served import Served
 from dgdr_operator.report.deployed import Deployed
@@ -86,9 +86,9 @@ class Forecaster:
             benchmark=Benchmark(rounds=how.rounds, alike=how.alike),
             database_mode=self._mode,
         )
-        seen = _as_seen(estimate.latency.ttft, estimate.latency.itl, osl, how)
+        seen = dissection.seen(estimate.latency, osl, how.late, how.streamed)
         throughput = run.replicas * estimate.load.tokens_per_second
-        return replace(seen, throughput=throughput, evidence=estimate.evidence)
+        return Forecast(ttft=seen.ttft, itl=seen.itl, throughput=throughput, evidence=estimate.evidence)
 
     def _settings(self, run: Run) -> Served:
         """How it was served, and the length ratio asked for."""
@@ -165,13 +165,6 @@ class Forecaster:
 
     def _length(self, nominal: int, how: Served) -> int:
         return max(round(nominal * how.length), 1)
-
-
-def _as_seen(ttft: float, itl: float | None, osl: int, how: Served) -> Forecast:
-    """What a client sees whose first answer comes late: the time between tokens is what is left over the others."""
-    if itl is None or osl <= how.streamed + 1:
-        return Forecast(ttft=ttft, itl=itl)
-    return Forecast(ttft=ttft + how.late * itl, itl=itl * (osl - 1 - how.streamed) / (osl - 1))
 
 
 def label_of(run: Run) -> str | None:

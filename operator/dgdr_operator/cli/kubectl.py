@@ -16,9 +16,16 @@ _LINES = 20_000
 _SILENCE = ("was refused", "Unable to connect", "no such host", "i/o timeout", "no route to host", "deadline exceeded")
 """What kubectl says when nobody answers."""
 
+_ABSENCE = "not found"
+"""What it says of an object that is not there."""
+
 
 class Refused(Exception):
     """The cluster did not give what was asked for; the message is kubectl's."""
+
+
+class Missing(Refused):
+    """There is no such object."""
 
 
 class Unreachable(Refused):
@@ -51,7 +58,8 @@ def difference(manifest: str, *words: str) -> str:
 def run(*words: str, told: str | None = None, differs: int = 0) -> str:
     """What kubectl *words* prints; told: its standard input; differs: the exit code, besides 0, that is no failure.
 
-    Raises Unreachable when no cluster answers, Refused when one says no, UsageError without kubectl.
+    Raises Unreachable when no cluster answers, Missing when it has no such object, Refused when it says no otherwise,
+    UsageError without kubectl.
     """
     try:
         done = subprocess.run(  # noqa: S603 -- kubectl, with words and never through a shell
@@ -70,5 +78,11 @@ def run(*words: str, told: str | None = None, differs: int = 0) -> str:
         ) from None
     if done.returncode not in (0, differs) or (done.returncode and not done.stdout):
         said = " ".join(done.stderr.split()) or f"kubectl {words[0]} ended with {done.returncode}"
-        raise Unreachable(said) if any(sign in said for sign in _SILENCE) else Refused(said)
+        raise _refusal(said)
     return done.stdout
+
+
+def _refusal(said: str) -> Refused:
+    if any(sign in said for sign in _SILENCE):
+        return Unreachable(said)
+    return Missing(said) if _ABSENCE in said.lower() else Refused(said)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgdr_operator.cli import kubectl, options
-from dgdr_operator.cli.kubectl import Refused
+from dgdr_operator.cli.kubectl import Missing, Refused
 from dgdr_operator.cli.options import Parser, UsageError
 from dgdr_operator.planned import report_name
 
@@ -43,10 +43,8 @@ def find(flags: argparse.Namespace) -> Living:
     """The request that *flags* name, with its report. Raises UsageError when there is none, with the nearest name."""
     try:
         (request,) = kubectl.objects(KIND, flags.name, *scope(flags))
-    except Refused as refusal:
-        if "not found" in str(refusal).lower():
-            raise UsageError(f"there is no request {flags.name}{_nearest(flags)}") from None
-        raise
+    except Missing:
+        raise UsageError(f"there is no request {flags.name}{_nearest(flags)}") from None
     return Living(request=request, report=_report(flags))
 
 
@@ -58,10 +56,8 @@ def annotate(flags: argparse.Namespace, word: str) -> None:
 def _report(flags: argparse.Namespace) -> Mapping[str, str]:
     try:
         (found,) = kubectl.objects("configmaps", report_name(flags.name), *scope(flags))
-    except Refused as refusal:
-        if "not found" in str(refusal).lower():
-            return {}
-        raise
+    except Missing:
+        return {}
     data: Mapping[str, str] = found.get("data") or {}
     return data
 

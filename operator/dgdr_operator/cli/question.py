@@ -9,6 +9,7 @@ from dgdr_operator import settings
 from dgdr_operator.cli import options
 from dgdr_operator.cli.options import MOST_GPUS, MOST_MILLISECONDS, MOST_TOKENS, Parser, UsageError
 from dgdr_operator.report.asked import Asked
+from dgdr_operator.request import ISL, ITL, OSL, TTFT
 from dgdr_operator.settings import Settings
 from dgdr_operator.units import MILLISECOND
 from estimator import catalogue, hardware, pins
@@ -18,11 +19,6 @@ from estimator.workload import Targets, Workload
 from perf_db.catalog import Catalog, Resolution
 
 BACKENDS = ("auto", "vllm", "sglang", "trtllm")
-# What a DynamoGraphDeploymentRequest without an SLA and a workload means too (upstream's profiler defaults).
-DEFAULT_TTFT = 2000.0
-DEFAULT_ITL = 30.0
-DEFAULT_ISL = 4000
-DEFAULT_OSL = 1000
 DEFAULT_MOST = 512
 DEFAULT_ACCEPTANCE = 0.8
 _MOST_DRAFTS = 16
@@ -56,6 +52,30 @@ def unpriced(flags: argparse.Namespace, catalog: Catalog) -> tuple[Asked, Proble
     """The same for a question that no measurement has to answer: one engine, no promises."""
     problem = dataclasses.replace(_problem(flags, catalog), targets=Targets())
     return _asked(flags, problem, []), problem
+
+
+def workload(flags: argparse.Namespace, model: Model) -> Workload:
+    """The traffic that *flags* describe. Raises UsageError for drafts that *model* cannot make."""
+    if flags.drafts and not model.nextn:
+        raise UsageError(f"--drafts must be 0: {model.name} has no layers for multi-token prediction")
+    return Workload(
+        isl=flags.isl,
+        osl=flags.osl,
+        prefix=flags.prefix,
+        concurrency=flags.concurrency,
+        request_rate=flags.request_rate,
+        drafts=flags.drafts,
+        acceptance=flags.acceptance,
+    )
+
+
+def version(flags: argparse.Namespace) -> str | None:
+    """The version of the measurements that was asked for, None for the newest; UsageError where no engine is named."""
+    if flags.backend_version in (None, "latest"):
+        return None
+    if flags.backend == "auto":
+        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
+    return str(flags.backend_version)
 
 
 def flag(field: str) -> str:
@@ -117,8 +137,8 @@ def add_workload(parser: Parser) -> None:
     """Add the flags of the traffic."""
     group = parser.add_argument_group("the traffic")
     tokens = options.whole("token", MOST_TOKENS)
-    group.add_argument("--isl", metavar="N", type=tokens, default=DEFAULT_ISL, help=f"prompt tokens ({DEFAULT_ISL})")
-    group.add_argument("--osl", metavar="N", type=tokens, default=DEFAULT_OSL, help=f"output tokens ({DEFAULT_OSL})")
+    group.add_argument("--isl", metavar="N", type=tokens, default=ISL, help=f"prompt tokens ({ISL})")
+    group.add_argument("--osl", metavar="N", type=tokens, default=OSL, help=f"output tokens ({OSL})")
     cached = options.whole("token", MOST_TOKENS, least=0)
     group.add_argument("--prefix", metavar="N", type=cached, default=0, help="prompt tokens already cached (0)")
     drafts = options.whole("token", _MOST_DRAFTS, least=0)
@@ -141,7 +161,7 @@ def add_pin(parser: Parser) -> None:
 
 
 def _add_targets(parser: Parser) -> None:
-    defaults = f"without any of the three: --ttft {DEFAULT_TTFT:g} --itl {DEFAULT_ITL:g}"
+    defaults = f"without any of the three: --ttft {TTFT / MILLISECOND:g} --itl {ITL / MILLISECOND:g}"
     group = parser.add_argument_group("the promises, in milliseconds", defaults)
     time_limit = options.positive("milliseconds", MOST_MILLISECONDS)
     group.add_argument("--ttft", metavar="MS", type=time_limit, help="time to the first token")
@@ -158,18 +178,10 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
         system=hardware.system(flags.system, catalog.facts(flags.system)),
         backend=flags.backend,
         gpus=flags.total_gpus,
-        workload=Workload(
-            isl=flags.isl,
-            osl=flags.osl,
-            prefix=flags.prefix,
-            concurrency=flags.concurrency,
-            request_rate=flags.request_rate,
-            drafts=_drafts(flags.drafts, model),
-            acceptance=flags.acceptance,
-        ),
+        workload=workload(flags, model),
         targets=_targets(flags),
         pins=pins.parse(flags.pin),
-        backend_version=_version(flags),
+        backend_version=version(flags),
         kv_dtype=None if flags.kv_cache_dtype == "auto" else flags.kv_cache_dtype,
         transfer_bandwidth=_link(settings.read(os.environ)),
         database_mode=flags.database_mode,
@@ -178,38 +190,24 @@ def _problem(flags: argparse.Namespace, catalog: Catalog) -> Problem:
     )
 
 
-def _drafts(asked: int, model: Model) -> int:
-    if asked and not model.nextn:
-        raise UsageError(f"--drafts must be 0: {model.name} has no layers for multi-token prediction")
-    return asked
-
-
 def _link(chosen: Settings) -> float:
     """Bytes per second between prefill and decode workers, as `dgdr plan` and the controller assume them."""
     profile = chosen.fabric.profile
     return chosen.fabric.bandwidth["ib" if profile == "auto" else profile]
 
 
-def _version(flags: argparse.Namespace) -> str | None:
-    return None if flags.backend_version in (None, "latest") else flags.backend_version
-
-
 def _packs(flags: argparse.Namespace, catalog: Catalog) -> list[Resolution]:
     if flags.backend != "auto":
-        return [catalog.resolve(flags.system, flags.backend, _version(flags))]
-    if _version(flags) is not None:
-        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
+        return [catalog.resolve(flags.system, flags.backend, version(flags))]
     engines = dict.fromkeys(pack.backend for pack in catalog.packs() if pack.system == flags.system)
     return [catalog.resolve(flags.system, engine) for engine in engines or ("vllm",)]
 
 
 def _targets(flags: argparse.Namespace) -> Targets:
-    ttft, itl = flags.ttft, flags.itl
-    if flags.request_latency is None:
-        ttft, itl = ttft or DEFAULT_TTFT, itl or DEFAULT_ITL
-    return Targets(
-        ttft=_seconds(ttft), itl=_seconds(itl), e2e=_seconds(flags.request_latency), confidence=flags.confidence
-    )
+    ttft, itl, e2e = (_seconds(given) for given in (flags.ttft, flags.itl, flags.request_latency))
+    if e2e is None:
+        ttft, itl = ttft or TTFT, itl or ITL
+    return Targets(ttft=ttft, itl=itl, e2e=e2e, confidence=flags.confidence)
 
 
 def _seconds(milliseconds: float | None) -> float | None:

@@ -41,11 +41,12 @@ Constants = Mapping[str, Mapping[str, float]]
 def fits(records: Records, catalog: Catalog) -> dict[str, Fit]:
     """Engine -> its constants; engines without a run that can be scored are left out."""
     priors = {name: _prior(name) for name in registry.NAMES}
-    pairs = _predicted(records, catalog, priors)
-    moved = {(name, end): _predicted(records, catalog, _with(priors, name, end)) for name in BOUNDS for end in (0, 1)}
+    moved = {
+        (name, end): _predicted(records, catalog, _with(priors, name, end)) for name in _WITHOUT_TTFT for end in (0, 1)
+    }
     return {
-        backend: tuning.fit(_runs(pairs, backend), list(_axes(backend, pairs, moved)))
-        for backend in sorted({pair.backend for pair in pairs})
+        backend: tuning.fit(_runs(own, backend), list(_axes(backend, own, moved)))
+        for backend, own in _predicted(records, catalog, priors).items()
     }
 
 
@@ -59,15 +60,15 @@ def _with(priors: Constants, name: str, end: int) -> Constants:
     return {backend: {**prior, name: BOUNDS[name][end]} for backend, prior in priors.items()}
 
 
-def _predicted(records: Records, catalog: Catalog, constants: Constants) -> list[Pair]:
-    """The runs that can be, with what would be predicted if hosts were like that."""
+def _predicted(records: Records, catalog: Catalog, constants: Constants) -> dict[str, list[Pair]]:
+    """The runs of every engine that can be, with what would be predicted if hosts were like that."""
     forecaster = forecast.Forecaster(catalog.with_hosts(constants))
     pairs = trial.pairs(records, trial.forecasts(records, forecaster), forecaster)
-    return [pair for pair in report.possible(pairs) if pair.itl is not None and pair.ttft is not None]
+    known = [pair for pair in report.possible(pairs) if pair.itl is not None and pair.ttft is not None]
+    return report.members(known, "backend")
 
 
-def _runs(pairs: Sequence[Pair], backend: str) -> Runs:
-    own = [pair for pair in pairs if pair.backend == backend]
+def _runs(own: Sequence[Pair], backend: str) -> Runs:
     weights = _WEIGHTS.get(backend, _ITL_ONLY)
     return Runs(
         predicted={metric: _column(own, metric, 0) for metric in weights},
@@ -77,9 +78,10 @@ def _runs(pairs: Sequence[Pair], backend: str) -> Runs:
     )
 
 
-def _axes(backend: str, pairs: Sequence[Pair], moved: Mapping[tuple[str, int], Sequence[Pair]]) -> Iterator[Axis]:
+def _axes(
+    backend: str, base: Sequence[Pair], moved: Mapping[tuple[str, int], Mapping[str, list[Pair]]]
+) -> Iterator[Axis]:
     prior, weights = _prior(backend), _WEIGHTS.get(backend, _ITL_ONLY)
-    base = [pair for pair in pairs if pair.backend == backend]
     for name in _NAMES.get(backend, _WITHOUT_TTFT):
         least, most = BOUNDS[name]
         if name == _FRONTEND:
@@ -87,10 +89,10 @@ def _axes(backend: str, pairs: Sequence[Pair], moved: Mapping[tuple[str, int], S
             added = {"ttft": np.array([[least - prior[name]], [most - prior[name]]]), "itl": np.zeros((2, 1))}
             change = {metric: np.repeat(added[metric], len(base), axis=1) for metric in weights}
         else:
-            ends = [[pair for pair in moved[name, end] if pair.backend == backend] for end in (0, 1)]
             before = {metric: _column(base, metric, 0) for metric in weights}
             change = {
-                metric: np.stack([_column(end, metric, 0) - before[metric] for end in ends]) for metric in weights
+                metric: np.stack([_column(moved[name, end][backend], metric, 0) - before[metric] for end in (0, 1)])
+                for metric in weights
             }
         yield Axis(name=name, prior=prior[name], least=least, most=most, change=change)
 

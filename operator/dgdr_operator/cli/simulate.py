@@ -9,13 +9,11 @@ from typing import get_args
 
 import numpy as np
 
-from dgdr_operator.cli import options, question, traces
+from dgdr_operator.cli import deployment, options, question, traces
 from dgdr_operator.cli.options import FEASIBLE, MOST_GPUS, Parser, UsageError
 from dgdr_operator.report import figures, played
 from dgdr_operator.report.played import Setting
 from estimator import candidates, deciding, memory
-from estimator.backends import registry
-from estimator.errors import InvalidWorkload
 from estimator.ops import Counts
 from estimator.parallelism import Parallel
 from estimator.pricing import Prices
@@ -26,7 +24,6 @@ from estimator.step import Step
 from estimator.workload import Workload
 from perf_db.catalog import Catalog
 
-_ENGINES = registry.NAMES
 _ROUNDS, _ARRIVALS = 10, 1000
 """Requests per client, and requests in all when they come at a rate, unless --requests says otherwise."""
 _MOST_REQUESTS = 1_000_000
@@ -74,9 +71,9 @@ def run(flags: argparse.Namespace) -> int:
     _, problem = question.unpriced(flags, catalog)
     # Decode iterations are priced for the mean lengths of what really comes, prompts by their own.
     problem = replace(problem, workload=_mean(problem.workload, coming))
-    _check_lengths(problem, coming)
+    problem.model.check_length(int((coming.isl + coming.osl).max()))
     ground = _ground(problem, catalog)
-    fleet = _pools(flags, ground, coming) if _pooled(flags) else _workers(flags, ground, coming)
+    fleet = _pools(flags, ground, coming) if deployment.is_apart(flags) else _workers(flags, ground, coming)
     summary = play(fleet.stages, coming).summary()
     setting = _setting(flags, ground, fleet, _notes(ground, coming, summary))
     if flags.output == "json":
@@ -88,26 +85,16 @@ def run(flags: argparse.Namespace) -> int:
 
 def _add_deployment(parser: Parser) -> None:
     group = parser.add_argument_group("what is played")
-    model = "Hugging Face name, or a directory with its config.json"
-    group.add_argument("--model", "--model-path", metavar="NAME", required=True, help=model)
-    group.add_argument("--system", metavar="NAME", required=True, help="kind of GPU server: h200_sxm, h100_sxm, ...")
-    engine = options.one_of(_ENGINES)
-    group.add_argument("--backend", type=engine, metavar="NAME", required=True, help=", ".join(_ENGINES))
-    group.add_argument("--backend-version", metavar="V", help="version of the measurements (newest)")
+    deployment.add_flags(group)
     modes = options.one_of(get_args(DatabaseMode))
     group.add_argument("--database-mode", type=modes, metavar="MODE", default="hybrid", help="as in optimize (hybrid)")
-    cache = options.one_of(("auto", "bf16", "fp8"))
-    group.add_argument("--kv-cache-dtype", type=cache, metavar="TYPE", default="auto", help="auto, bf16 or fp8 (auto)")
     gpus = options.whole("GPU", MOST_GPUS)
     group.add_argument("--tp", metavar="N", type=gpus, default=1, help="tensor-parallel size of a worker (1)")
     group.add_argument("--dp", metavar="N", type=gpus, default=1, help="attention data-parallel size (1)")
     group.add_argument("--ep", metavar="N", type=gpus, help="expert-parallel size (what needs least memory)")
     workers = options.whole("worker", MOST_GPUS)
     group.add_argument("--replicas", metavar="N", type=workers, help="workers that prefill and decode (1)")
-    group.add_argument("--prefill-workers", metavar="N", type=workers, help="workers that only prefill")
-    group.add_argument("--decode-workers", metavar="N", type=workers, help="workers that only decode")
-    group.add_argument("--prefill-tp", metavar="N", type=gpus, help="their tensor-parallel size (that of --tp)")
-    group.add_argument("--decode-tp", metavar="N", type=gpus, help="their tensor-parallel size (that of --tp)")
+    deployment.add_pools(group)
     tokens = options.whole("token", options.MOST_TOKENS)
     budget = "tokens that one iteration may hold (as in our manifests)"
     group.add_argument("--max-num-tokens", metavar="N", type=tokens, help=budget)
@@ -131,7 +118,14 @@ class _Ground:
         if not able:
             raise UsageError(f"{problem.model.name} cannot be split so: {_split(tp, flags)}; {_ways(known)}")
         shapes = [
-            Shape(model=problem.model, parallel=one, dtypes=dtypes, engine=engine, system=problem.system)
+            Shape(
+                model=problem.model,
+                parallel=one,
+                dtypes=dtypes,
+                engine=engine,
+                system=problem.system,
+                balanced=problem.balanced,
+            )
             for one in able
         ]
         leanest = min(shapes, key=lambda shape: memory.needed_capacity(shape, problem.workload))
@@ -173,32 +167,21 @@ def _workers(flags: argparse.Namespace, ground: _Ground, coming: Traffic) -> _Fl
 
 
 def _pools(flags: argparse.Namespace, ground: _Ground, coming: Traffic) -> _Fleet:
-    if flags.prefill_workers is None or flags.decode_workers is None:
-        raise UsageError("--prefill-workers and --decode-workers must be given together")
-    for flag in ("replicas", "max_num_tokens"):
-        if getattr(flags, flag) is not None:
-            raise UsageError(f"--{flag.replace('_', '-')} cannot be given together with --prefill-workers")
-    problem = ground.problem
-    prefill = ground.step(flags.prefill_tp or flags.tp, flags)
-    decode = ground.step(flags.decode_tp or flags.tp, flags)
-    sources, sinks = flags.prefill_workers, flags.decode_workers
+    (sources, feeding), (sinks, decoding) = deployment.pools(flags, "replicas", "max_num_tokens")
+    problem, prefill, decode = ground.problem, ground.step(feeding, flags), ground.step(decoding, flags)
     batch = _batch(coming, sinks * decode.shape.parallel.dp)
     link = problem.transfer_bandwidth or problem.system.node.inter_bandwidth
     first, second = stages.pools((prefill, sources), (decode, sinks), problem.workload, requests=batch, bandwidth=link)
-    feeding, receiving = prefill.shape.parallel, decode.shape.parallel
-    name = f"disagg {sources}p:{figures.split(feeding)}+{sinks}d:{figures.split(receiving)}"
+    source, sink = prefill.shape.parallel, decode.shape.parallel
+    name = f"disagg {sources}p:{figures.split(source)}+{sinks}d:{figures.split(sink)}"
     first = _by_length(ground, prefill, first, coming)
-    return _Fleet(stages=(first, second), name=name, gpus=sources * feeding.gpus + sinks * receiving.gpus)
+    return _Fleet(stages=(first, second), name=name, gpus=sources * source.gpus + sinks * sink.gpus)
 
 
 def _by_length(ground: _Ground, step: Step, stage: Stage, coming: Traffic) -> Stage:
     """The stage with prompts priced by their own lengths."""
     dearer = stages.surcharge(step, ground.prices, ground.problem.workload, coming.isl)
     return replace(stage, surcharge=dearer)
-
-
-def _pooled(flags: argparse.Namespace) -> bool:
-    return any(getattr(flags, f"{role}_{what}") for role in ("prefill", "decode") for what in ("workers", "tp"))
 
 
 def _batch(coming: Traffic, ranks: int) -> int:
@@ -231,12 +214,6 @@ def _lengths(nominal: int, count: int, spread: float, dice: np.random.Generator)
 def _mean(workload: Workload, coming: Traffic) -> Workload:
     isl, osl = round(float(coming.isl.mean())), round(float(coming.osl.mean()))
     return replace(workload, isl=isl, osl=osl, concurrency=None, request_rate=None)
-
-
-def _check_lengths(problem: Problem, coming: Traffic) -> None:
-    longest, most = int((coming.isl + coming.osl).max()), problem.model.max_position
-    if longest > most:
-        raise InvalidWorkload("isl + osl", longest, f"at most the model's context of {most} tokens")
 
 
 def _setting(flags: argparse.Namespace, ground: _Ground, fleet: _Fleet, notes: tuple[str, ...]) -> Setting:

@@ -9,8 +9,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from dgdr_operator.cli import options
-from dgdr_operator.cli.options import FEASIBLE, Parser, UsageError
+from dgdr_operator.cli import options, question
+from dgdr_operator.cli.options import FEASIBLE, Parser
 from dgdr_operator.report import coverage as report
 from dgdr_operator.report import coverage_matrix, figures, grid
 from dgdr_operator.report.grid import Column
@@ -88,9 +88,7 @@ def _systems(name: str | None, catalog: Catalog) -> list[System]:
 def _covered(flags: argparse.Namespace, systems: Sequence[System], catalog: Catalog) -> list[Coverage]:
     model = catalogue.load(flags.model)
     engines = registry.NAMES if flags.backend == "auto" else (flags.backend,)
-    version = None if flags.backend_version == "latest" else flags.backend_version
-    if version is not None and len(engines) > 1:
-        raise UsageError("--backend-version needs one --backend: auto would look for it in every engine")
+    version = question.version(flags)
     return [coverage.coverage(model, system, engine, catalog, version) for system in systems for engine in engines]
 
 

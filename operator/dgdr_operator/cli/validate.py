@@ -18,7 +18,6 @@ from dgdr_operator.report.accuracy import Pair
 from dgdr_operator.report.deployed import Deployed
 from dgdr_operator.report.paper import Paper
 from dgdr_operator.report.prose import facts, heading
-from perf_db import accuracy
 from perf_db.accuracy import Accuracy
 from perf_db.catalog import Catalog
 
@@ -51,7 +50,7 @@ def run(flags: argparse.Namespace) -> int:
     """Predict, write, print."""
     sheet, catalog = measurements.read(flags.measurements), Catalog()
     records, forecaster = sheet.records(), forecast.Forecaster(catalog, flags.length_ratio)
-    found, stored = trial.forecasts(records, forecaster), accuracy.read(catalog.root)
+    found, stored = trial.forecasts(records, forecaster), catalog.accuracy
     if flags.output is not None:
         text = io.StringIO()
         measurements.write(text, sheet, [_fields(*row, stored) for row in zip(records, found, strict=True)])
@@ -83,10 +82,7 @@ def _fields(record: Mapping[str, str], one: Forecast, stored: Accuracy | None) -
     ends: list[str] = []
     for metric, value in values.items():
         band = None if stored is None else stored.band(record["backend"].strip(), metric, one.evidence)
-        if value is None or band is None:
-            ends += ("", "")
-        else:
-            ends += (_number(value * band.low), _number(value * band.high))
+        ends += ("", "") if value is None or band is None else map(_number, band.around(value))
     return *map(_number, values.values()), *ends, one.reason
 
 

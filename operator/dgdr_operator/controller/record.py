@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
+from dgdr_operator import planned
 from dgdr_operator.controller import recall
 from dgdr_operator.controller.world import Object
-from dgdr_operator.planned import Planned, report_name
+from dgdr_operator.planned import Planned
 from dgdr_operator.request import OWN
 
 FORMAT = "1"
@@ -45,7 +46,7 @@ class Draft:
 
 def name_of(request: Object) -> str:
     """What the report of *request* is called."""
-    return report_name(str(request["metadata"]["name"]))
+    return planned.report_name(str(request["metadata"]["name"]))
 
 
 def is_ours(live: Object | None) -> bool:
@@ -100,7 +101,7 @@ def find(live: Object | None, plan: str) -> Planned | None:
 
 def history(live: Object | None) -> list[dict[str, Any]]:
     """The plans that *live* remembers, newest first; none if somebody garbled the memory."""
-    return _entries(((live or {}).get("data") or {}).get("history.json", ""))
+    return planned.entries(((live or {}).get("data") or {}).get("history.json", ""))
 
 
 def packed(files: Mapping[str, str]) -> bytes:
@@ -130,19 +131,11 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
 
 def _grown(written: str, plan: Planned, now: str) -> list[dict[str, Any]]:
     """The history with *plan* at its head; a plan that comes back moves there."""
-    entries = _entries(written)
+    entries = planned.entries(written)
     if entries and entries[0].get("plan") == plan.hash:
         return entries
     entry = {"plan": plan.hash, "at": now, "summary": plan.summary, "fabric": list(plan.fabric), "graph": plan.graph}
     return [entry, *(one for one in entries if one.get("plan") != plan.hash)][:KEPT]
-
-
-def _entries(written: str) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(written or "[]")
-    except ValueError:
-        return []
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _planned(entry: Mapping[str, Any]) -> Planned | None:
@@ -170,7 +163,7 @@ def _fitting(data: dict[str, str]) -> dict[str, str]:
 
 
 def _shorter(written: str) -> Iterator[str]:
-    entries = _entries(written)
+    entries = planned.entries(written)
     while len(entries) > 1:
         entries.pop()
         yield _dumped(entries)

@@ -3,6 +3,7 @@
 from dgdr_operator import inventory as nodes
 from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.inventory import Inventory, NodeGroup
+from dgdr_operator.manifest import sites
 from dgdr_operator.manifest.releases import Target
 from dgdr_operator.manifest.sites import Place
 from dgdr_operator.request import ApiVersion, DeploymentRequest
@@ -87,7 +88,6 @@ def _wanted(request: DeploymentRequest) -> tuple[ApiVersion | None, str]:
 
 def check_secret(request: DeploymentRequest, settings: Settings) -> None:
     """A model that is only given to token holders needs the Secret with the token. Raises InvalidSpec."""
-    secret = settings.hf_secret if request.knobs.hf_secret is None else request.knobs.hf_secret
-    if not secret and catalogue.is_gated(request.model):
+    if not sites.secret(request, settings) and catalogue.is_gated(request.model):
         problem = f"is empty, but {request.model} is only given to token holders: name the Secret that holds HF_TOKEN"
         raise InvalidSpec.at("metadata.annotations[dgdr-operator.io/hf-secret]", problem)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dgdr_operator.inventory import GRAPH
 from dgdr_operator.manifest.fabric import ProfileName
 from estimator.estimates import Role
 
-GRAPH = "nvidia.com/dynamo-graph-deployment-name"
 COMPONENT = "nvidia.com/dynamo-component"
 COMPONENT_TYPE = "nvidia.com/dynamo-component-type"
-"""Labels that the platform gives to pods."""
+"""Labels that the platform gives to pods, beside the graph's."""
 
 Term = dict[str, Any]
 

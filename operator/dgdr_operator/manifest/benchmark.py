@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from dgdr_operator.manifest import storage, views
+from dgdr_operator.manifest import beta, storage, views
 from dgdr_operator.manifest.sites import Site
 from dgdr_operator.request import OWN
 from dgdr_operator.settings import BENCHMARK_IMAGE
@@ -130,8 +130,8 @@ def _pod(site: Site, aiperf: list[str]) -> dict[str, Any]:
     volumes: list[dict[str, Any]] = [{"name": "results", "emptyDir": {}}]
     mounts = [{"name": "results", "mountPath": RESULTS}]
     for volume in storage.volumes(site.cache):
-        volumes.append({"name": volume.name, "persistentVolumeClaim": {"claimName": volume.source}})
-        mounts.append({"name": volume.name, "mountPath": volume.path})
+        volumes.append(beta.volume(volume))
+        mounts.append(beta.mount(volume))
     container: dict[str, Any] = {
         "name": "aiperf",
         "image": image,

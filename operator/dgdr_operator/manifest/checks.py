@@ -89,8 +89,7 @@ def _structure(graph: Mapping[str, Any], parts: list[View]) -> Broken:
 def _called(part: View, graph_name: str) -> Broken:
     if not _NAME.fullmatch(part.name):
         yield "component names are at most 63 letters, digits and dashes", part.name
-    budget = len(part.name) if part.nodes == 1 else 2 * len(part.name) + 4
-    if len(graph_name) + budget > names.SET_NAME:
+    if len(graph_name) + names.taken(part.name, part.nodes) > names.SET_NAME:
         yield f"graph and component name have at most {names.SET_NAME} characters", f"{graph_name} and {part.name}"
 
 

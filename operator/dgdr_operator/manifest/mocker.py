@@ -1,7 +1,6 @@
 """Workers that answer like a model without a GPU: one for prompts, one for output, to try a cluster out."""
 
-from dgdr_operator.errors import InvalidSpec
-from dgdr_operator.manifest import components, storage
+from dgdr_operator.manifest import components, releases, storage
 from dgdr_operator.manifest.components import Titles
 from dgdr_operator.manifest.parts import Component, Container
 from dgdr_operator.manifest.sites import Site, serving
@@ -18,9 +17,7 @@ FIRST = (1, 0)
 
 def parts(backend: str, site: Site, titles: Titles) -> list[Component]:
     """The Frontend and the two workers. Raises InvalidSpec for a release whose mocker speaks otherwise."""
-    if site.target.release.minor < FIRST:
-        older = ".".join(map(str, site.target.release.minor))
-        raise InvalidSpec.at("spec.features.mocker.enabled", f"needs Dynamo 1.0 or newer, and the image is of {older}")
+    releases.demand(site.target.release, FIRST, "spec.features.mocker.enabled")
     image = site.target.tools_image
     return [components.frontend(image, site), *(_worker(role, backend, site, titles) for role in ROLES)]
 

@@ -1,7 +1,7 @@
 """What a graph and its components are called, within the limits of the platform."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from dgdr_operator.errors import InvalidSpec
 from dgdr_operator.manifest.parts import FRONTEND
@@ -44,6 +44,12 @@ def components(
     return names, shortened, f"the graph is called {shortened}, because {wanted} is longer than {allowed} characters"
 
 
+def taken(name: str, nodes: int) -> int:
+    """Characters that a component of that many pods a replica takes from the graph's name: more than one, and it
+    appears twice in its cliques' names."""
+    return len(name) if nodes == 1 else 2 * len(name) + 4
+
+
 def _wanted(request: DeploymentRequest) -> str:
     chosen = _chosen(request)
     return chosen if chosen is not None else f"{request.identity.name}{SUFFIX}"
@@ -56,8 +62,8 @@ def _chosen(request: DeploymentRequest) -> str | None:
 
 
 def _allowed(request: DeploymentRequest, names: Mapping[Role, str], nodes: Mapping[Role, int]) -> int:
-    """The longest name that the graph may have: a multi-node component appears twice in its cliques' names."""
-    budgets: Sequence[int] = [len(name) if nodes[role] == 1 else 2 * len(name) + 4 for role, name in names.items()]
+    """The longest name that the graph may have."""
+    budgets = [taken(name, nodes[role]) for role, name in names.items()]
     return min(SET_NAME - max(len(FRONTEND), *budgets), LABEL - 1 - len(request.identity.namespace))
 
 

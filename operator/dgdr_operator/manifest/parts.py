@@ -9,6 +9,8 @@ from dgdr_operator.request import NewClaim
 FRONTEND = "Frontend"
 Kind = Literal["frontend", "planner", "worker", "prefill", "decode"]
 """What a component is, in the platform's words."""
+WORKERS: frozenset[str] = frozenset({"worker", "prefill", "decode"})
+"""Kinds that serve a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Component:
     @property
     def is_worker(self) -> bool:
         """Whether it serves a model."""
-        return self.kind in {"worker", "prefill", "decode"}
+        return self.kind in WORKERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

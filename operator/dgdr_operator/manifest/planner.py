@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from dgdr_operator.errors import InvalidSpec
-from dgdr_operator.manifest import components, storage
+from dgdr_operator.manifest import components, releases, storage
 from dgdr_operator.manifest.parts import Component, Container
 from dgdr_operator.manifest.sites import Site
 from dgdr_operator.units import MILLISECOND
@@ -70,10 +70,8 @@ def _backend(estimate: Estimate, site: Site) -> str:
 
 
 def _check(estimate: Estimate, site: Site) -> None:
-    given, release = _given(site), site.target.release
-    if release.minor < FIRST:
-        older = ".".join(map(str, release.minor))
-        raise InvalidSpec.at(PATH, f"needs Dynamo 1.0 or newer, and the image is of {older}")
+    releases.demand(site.target.release, FIRST, PATH)
+    given = _given(site)
     backend, budget, most = given.get("backend"), given.get("max_gpu_budget"), site.request.hardware.total_gpus
     if backend not in {None, _backend(estimate, site)}:
         raise InvalidSpec.at(

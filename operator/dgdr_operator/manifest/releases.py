@@ -95,6 +95,13 @@ class Target:
         return f"{self.image_prefix}/{name}{self.image_suffix}"
 
 
+def demand(release: Release, first: tuple[int, int], path: str) -> None:
+    """Raises InvalidSpec at *path*, whose field a release older than *first* does not know."""
+    if release.minor < first:
+        known, asked = (".".join(map(str, minor)) for minor in (first, release.minor))
+        raise InvalidSpec.at(path, f"needs Dynamo {known} or newer, and the image is of {asked}")
+
+
 def target(runtime: Runtime, dynamo_version: str, registry: str) -> Target:
     """The release that *runtime* asks for: its override, else its image's tag, else *dynamo_version*.
 

@@ -85,9 +85,14 @@ class Site:
 
     @property
     def secret(self) -> str:
-        """The Secret that holds HF_TOKEN, "" for none: the request's, else the operator's."""
-        named = self.request.knobs.hf_secret
-        return self.settings.hf_secret if named is None else named
+        """The Secret that holds HF_TOKEN, "" for none."""
+        return secret(self.request, self.settings)
+
+
+def secret(request: DeploymentRequest, settings: Settings) -> str:
+    """The Secret that holds HF_TOKEN, "" for none: the request's, else the operator's."""
+    named = request.knobs.hf_secret
+    return settings.hf_secret if named is None else named
 
 
 def within(estimate: Estimate, site: Site) -> Site:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from dgdr_operator.inventory import GPU
+from dgdr_operator.manifest.parts import WORKERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class View:
     @property
     def is_worker(self) -> bool:
         """Whether it serves a model."""
-        return self.kind in {"worker", "prefill", "decode"}
+        return self.kind in WORKERS
 
     def value(self, flag: str) -> str | None:
         """What follows *flag* on the command line, None when the flag is not there."""

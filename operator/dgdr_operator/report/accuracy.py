@@ -14,7 +14,7 @@ from estimator.intervals import Residuals
 
 Metric = Literal["itl", "ttft", "throughput"]
 METRICS: tuple[Metric, ...] = ("itl", "ttft", "throughput")
-WORDS: Mapping[Metric, str] = {"itl": "TPOT", "ttft": "TTFT", "throughput": "tokens/s"}
+WORDS: Mapping[str, str] = {"itl": "TPOT", "ttft": "TTFT", "throughput": "tokens/s"}
 IMPOSSIBLE = 1.0
 """Share of the peak arithmetic above which a row cannot be what its labels say."""
 IMPLAUSIBLE = 0.5

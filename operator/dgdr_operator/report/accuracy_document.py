@@ -5,6 +5,7 @@ from textwrap import wrap
 from typing import Any
 
 from dgdr_operator.report import hosts_page, residuals
+from dgdr_operator.report.accuracy import WORDS
 from perf_db.accuracy import Accuracy, Errors
 from perf_db.hosts import Hosts
 
@@ -14,7 +15,6 @@ _BASELINES: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "AIConfigurator 0.12.0": {"itl": (27.9, 14.2), "ttft": (47.9, 43.6)},
     "AIConfigurator 0.12.0, its GEMM table repaired": {"itl": (19.6, 12.8), "ttft": (47.0, 43.1)},
 }
-_METRICS = {"itl": "TPOT", "ttft": "TTFT", "throughput": "tokens/s"}
 _WORSE_BY = ("all", "backend", "system", "backend x system x model")
 _WIDTH = 120
 _FEWEST = 5
@@ -80,7 +80,7 @@ def _where_worse(stored: Accuracy) -> Iterator[str]:
     yield "Groups whose mean or median error is above what AIConfigurator, repaired, reaches over all rows: other rows,"
     yield "but the places where a prediction deserves no more trust than that. Mean / median (rows)."
     for metric, limit in limits.items():
-        yield from ("", f"### {_METRICS[metric]}", "")
+        yield from ("", f"### {WORDS[metric]}", "")
         for grouping in _WORSE_BY:
             groups = stored.errors.get(grouping, {})
             yield from (line for group, found in groups.items() if (line := _worse(group, found.get(metric), limit)))
@@ -166,7 +166,7 @@ def _intervals(stored: Accuracy) -> Iterator[str]:
             left_out = (band.coverage, band.without_model, band.without_system)
             numbers = [f"{band.low:.2f}", f"{band.high:.2f}", str(band.rows), str(band.groups)]
             numbers += ["-" if share is None else _percent(share) for share in left_out]
-            yield f"| {backend} | {_METRICS[metric]} | {' | '.join(numbers)} |"
+            yield f"| {backend} | {WORDS[metric]} | {' | '.join(numbers)} |"
     yield ""
     yield "Where more than a fifth of the step time rests on weaker evidence, the powers of both ends are larger by"
     rows = stored.counts["doubtful"]
@@ -176,7 +176,7 @@ def _intervals(stored: Accuracy) -> Iterator[str]:
     yield "| evidence | TPOT | TTFT | tokens/s |"
     yield "|---|---|---|---|"
     for evidence, factors in stored.wider.items():
-        yield f"| {evidence} | {' | '.join(f'{factors.get(metric, 1.0):.2f}' for metric in _METRICS)} |"
+        yield f"| {evidence} | {' | '.join(f'{factors.get(metric, 1.0):.2f}' for metric in WORDS)} |"
     yield ""
 
 

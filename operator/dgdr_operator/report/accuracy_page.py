@@ -42,12 +42,12 @@ def suspects(pairs: Sequence[Pair], paper: Paper) -> Iterator[str]:
 
 def coverage(pairs: Sequence[Pair], stored: Accuracy | None, paper: Paper) -> Iterator[str]:
     """Shares of measurements inside the intervals: those that are stored, and those learned from the other groups."""
-    engines = sorted({pair.backend for pair in pairs})
+    engines = accuracy.members(pairs, "backend")
     yield from heading("Measurements inside 90 % intervals, in %", paper)
     columns = [Column(head=("", "backend"), cells=tuple(engines), left=True)]
     for title, share in shares(stored).items():
         for metric in METRICS:
-            cells = tuple(_percent(share([one for one in pairs if one.backend == name], metric)) for name in engines)
+            cells = tuple(_percent(share(own, metric)) for own in engines.values())
             columns.append(Column(head=(title, WORDS[metric]), cells=cells))
     yield from grid.draw(columns, paper)
 

@@ -11,16 +11,12 @@ from perf_db.accuracy import Accuracy
 
 def record(pairs: Sequence[Pair], stored: Accuracy | None, coverage: Mapping[str, Any]) -> dict[str, Any]:
     """Coverage, errors by every grouping, shares inside 90 % intervals by engine, regret by engine."""
-    engines = sorted({pair.backend for pair in pairs})
     inside = {
         name: {
-            metric: {
-                title: share([one for one in pairs if one.backend == name], metric)
-                for title, share in accuracy_page.shares(stored).items()
-            }
+            metric: {title: share(own, metric) for title, share in accuracy_page.shares(stored).items()}
             for metric in METRICS
         }
-        for name in engines
+        for name, own in accuracy.members(pairs, "backend").items()
     }
     return {
         "coverage": dict(coverage),

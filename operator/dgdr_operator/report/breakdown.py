@@ -109,10 +109,7 @@ def _serves(opened: Opened) -> str:
 
 
 def _latency(seconds: float, ends: tuple[float, float] | None) -> str:
-    span = (
-        f", 90 % between {figures.ms(ends[0])} and {figures.ms(ends[1])}" if ends else ", no interval: never measured"
-    )
-    return f"{figures.ms(seconds)} ms{span}"
+    return f"{figures.ms(seconds)} ms, {figures.between(ends, figures.ms) or 'no interval: never measured'}"
 
 
 def _tpot(opened: Opened) -> list[str]:

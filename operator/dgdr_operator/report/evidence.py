@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgdr_operator.inventory import FABRIC, GPU
+from dgdr_operator.inventory import FABRIC, GPU, GRAPH
+from dgdr_operator.manifest.affinity import COMPONENT_TYPE
 
-GRAPH_LABEL = "nvidia.com/dynamo-graph-deployment-name"
-_KIND_LABELS = ("nvidia.com/dynamo-sub-component-type", "nvidia.com/dynamo-component-type")
+_KIND_LABELS = ("nvidia.com/dynamo-sub-component-type", COMPONENT_TYPE)
 _MAIN = "main"
 _ROLE_FLAGS = {"--is-prefill-worker": "prefill", "--is-decode-worker": "decode"}
 
@@ -32,8 +32,8 @@ class Evidence:
     def examined(self) -> list["Pod"]:
         """The pods of the graph; of any graph when none was named; all, when no pod is of a graph."""
         name = None if self.graph is None else self.graph["metadata"]["name"]
-        labelled = [one for one in self.pods if GRAPH_LABEL in (_metadata(one).get("labels") or {})]
-        own = [one for one in labelled if name is None or _metadata(one)["labels"][GRAPH_LABEL] == name]
+        labelled = [one for one in self.pods if GRAPH in (_metadata(one).get("labels") or {})]
+        own = [one for one in labelled if name is None or _metadata(one)["labels"][GRAPH] == name]
         return [Pod(tree=one) for one in (own if labelled else self.pods)]
 
 

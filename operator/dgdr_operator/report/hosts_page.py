@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
+from dgdr_operator.report.accuracy import WORDS
 from perf_db.hosts import Constant, Fit, Hosts
 
-_METRICS = {"itl": "TPOT", "ttft": "TTFT"}
 _WIDTH = 120
 _MICRO = 1e-4
 """Seconds below which microseconds read better."""
@@ -56,7 +56,7 @@ def _errors(hosts: Hosts, names: list[str]) -> Iterator[str]:
         used = fit.errors["fitted" if fit.kept else "prior"]
         for metric in used[names[0]]:
             cells = (" / ".join(f"{100 * one:.1f}" for one in used[name][metric]) for name in names)
-            yield f"| {backend} | {_METRICS[metric]} | {' | '.join(cells)} |"
+            yield f"| {backend} | {WORDS[metric]} | {' | '.join(cells)} |"
     yield ""
 
 

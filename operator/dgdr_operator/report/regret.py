@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgdr_operator.report.accuracy import Pair
+from dgdr_operator.report.accuracy import Pair, members
 from estimator.ops import Array
 
 _FEWEST = 2
@@ -110,8 +110,7 @@ def regret(pairs: Iterable[Pair]) -> Regret | None:
 
 def by_engine(pairs: Sequence[Pair]) -> dict[str, Regret]:
     """The regret over everything and of every engine, as far as there is a choice."""
-    engines = sorted({pair.backend for pair in pairs})
-    groups = {"all": pairs} | {name: [pair for pair in pairs if pair.backend == name] for name in engines}
+    groups = {"all": pairs, **members(pairs, "backend")}
     return {name: found for name, inside in groups.items() if (found := regret(inside)) is not None}
 
 

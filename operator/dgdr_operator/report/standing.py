@@ -1,11 +1,10 @@
 """How a request in a cluster stands, and what its plans were: from its status and its report, for people."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
-from dgdr_operator.planned import PLAN
+from dgdr_operator.planned import PLAN, entries
 from dgdr_operator.report import grid
 from dgdr_operator.report.grid import Column
 from dgdr_operator.report.paper import Paper
@@ -52,11 +51,11 @@ def page(request: Object, report: Mapping[str, str], paper: Paper) -> str:
 
 def past(report: Mapping[str, str], current: str, paper: Paper) -> str:
     """The plans that are remembered, newest first, the current one marked."""
-    entries = history(report)
-    if not entries:
+    plans = history(report)
+    if not plans:
         return "no plan is remembered\n"
     lines: list[str] = []
-    for entry in entries:
+    for entry in plans:
         mark = "*" if entry["plan"] == current else " "
         lines.append(f"{mark} {entry['plan']}  since {entry.get('at', '')}")
         said = wrap(str(entry.get("summary", "")), max(paper.width - 4, 20), break_on_hyphens=False)
@@ -66,12 +65,7 @@ def past(report: Mapping[str, str], current: str, paper: Paper) -> str:
 
 def history(report: Mapping[str, str]) -> list[dict[str, Any]]:
     """The entries of the history that name a plan."""
-    try:
-        found = json.loads(report.get("history.json") or "[]")
-    except ValueError:
-        return []
-    listed = found if isinstance(found, list) else []
-    return [one for one in listed if isinstance(one, dict) and one.get("plan")]
+    return [one for one in entries(report.get("history.json", "")) if one.get("plan")]
 
 
 def plan(request: Object) -> str:

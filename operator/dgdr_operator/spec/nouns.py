@@ -3,6 +3,10 @@
 from dataclasses import replace
 
 from dgdr_operator.request import (
+    ISL,
+    ITL,
+    OSL,
+    TTFT,
     DeploymentRequest,
     HardwareRequest,
     Identity,
@@ -16,12 +20,6 @@ from dgdr_operator.spec import schema
 from dgdr_operator.units import MEBIBYTE, MILLISECOND
 from estimator import pins
 from estimator.workload import Targets, Workload
-
-ISL, OSL = 4000, 1000
-"""Tokens; defaults of the v1beta1 schema."""
-
-TTFT, ITL = 2000.0, 30.0
-"""Milliseconds; defaults of upstream's profiler when a request promises nothing."""
 
 MOUNT = "/opt/model-cache"
 """Default of the v1beta1 schema for a request that names a claim and no path."""
@@ -73,7 +71,8 @@ def _workload(workload: schema.Workload) -> Workload:
 def _targets(sla: schema.Sla) -> Targets:
     if sla.e2e_latency is not None:
         return Targets(e2e=sla.e2e_latency * MILLISECOND)
-    return Targets(ttft=(sla.ttft or TTFT) * MILLISECOND, itl=(sla.itl or ITL) * MILLISECOND)
+    ttft, itl = (None if given is None else given * MILLISECOND for given in (sla.ttft, sla.itl))
+    return Targets(ttft=ttft or TTFT, itl=itl or ITL)
 
 
 def _model_cache(cache: schema.ModelCache | None) -> ModelCache | None:
