@@ -64,7 +64,7 @@ def test_whatever_is_not_shown_is_matched_within_three_percent_by_a_point_that_i
         evidence="measured",
         build=lambda row: row,  # type: ignore[arg-type, return-value]  # its number is all that is asked
     )
-    shown = [int(one) for one in choice.frontier(customers_problem, choice.survey(customers_problem, [rows]))]  # type: ignore[call-overload]
+    shown = [int(one) for one in choice.frontier(customers_problem, choice.survey(customers_problem, [rows]))]  # type: ignore[call-overload]  # the numbers
 
     front = set(np.flatnonzero(pareto_mask(1 / seconds, output)))
     assert set(shown) <= front

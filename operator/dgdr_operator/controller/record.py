@@ -7,6 +7,8 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -109,10 +111,11 @@ def packed(files: Mapping[str, str]) -> bytes:
     return zlib.compress(json.dumps(dict(files)).encode()) if files else b""
 
 
-def unpacked(report: bytes) -> dict[str, str]:
-    """What `packed` packed."""
+@lru_cache(maxsize=8)
+def unpacked(report: bytes) -> Mapping[str, str]:
+    """What `packed` packed; equal requests, which often come together, have equal pages."""
     found: dict[str, str] = json.loads(zlib.decompress(report)) if report else {}
-    return found
+    return MappingProxyType(found)
 
 
 def _text(plan: Planned) -> str:
