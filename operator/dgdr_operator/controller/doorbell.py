@@ -28,6 +28,8 @@ PAUSE = 0.5
 HEART, GLANCE, FAREWELL = "multidimensional multitasker", 1.0, 8.0
 """The task of kopf's that lives as long as its watches; seconds between two looks at it, and of patience once it is
 gone: kopf needs five to say goodbye."""
+IDLE = 0.1
+"""Seconds that kopf keeps an object in memory once it is told: at its five, a list of thousands is there as a whole."""
 CHUNK = 100
 """Objects that kopf lists at a time when it begins; a list that expires in the middle ends that life of it."""
 
@@ -74,6 +76,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.inactivity_timeout, chosen.watching.reconnect_backoff = 25, 1.0
     chosen.watching.chunk_size = CHUNK
     chosen.queueing.exit_timeout = 2
+    chosen.queueing.idle_timeout = IDLE
     chosen.persistence.diffbase_storage = Forgetful()
     chosen.process.ultimate_exiting_timeout = None  # its alternative is SIGKILL for the whole process
     return chosen

@@ -57,8 +57,10 @@ class Sweep:
 
     async def once(self, ring: Callable[[Key], None], *, unasked: bool = False) -> None:
         """One sweep. *unasked*: nothing was to be missed, so a watch should have told. Raises ClusterError."""
-        graphs = await self._compare(self._kinds.graph, self._cache.graphs)
-        requests = await self._compare(self._kinds.request, self._cache.requests)
+        graphs, requests = await asyncio.gather(  # one list is read while the server makes the other
+            self._compare(self._kinds.graph, self._cache.graphs),
+            self._compare(self._kinds.request, self._cache.requests),
+        )
         if self.swept.is_set():
             metrics.GHOSTS.inc(len(graphs) + len(requests))
         if self.swept.is_set() and unasked:
