@@ -88,7 +88,7 @@ class Spans:
 
     @contextmanager
     def call(self, method: str, url: str) -> Iterator[Callable[[int], None]]:
-        """One span per call that a reconcile makes; the lists and the lease serve no request and are left out."""
+        """One span per call that a reconcile makes; lists, the Lease and Events are no part of one and are left out."""
         if not trace.get_current_span().is_recording():
             yield unheard
             return
