@@ -26,9 +26,9 @@ PIP_COMPILE = (
 
 # purpose -> (extras, dependency groups). The first holds every other one and is their constraint, so that all agree.
 PURPOSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "dev": (("controller", "importer"), ("dev",)),
-    "test": (("controller", "importer"), ("test", "lint")),
-    "controller": (("controller",), ()),
+    "dev": (("controller", "tracing", "importer"), ("dev",)),
+    "test": (("controller", "tracing", "importer"), ("test", "lint")),
+    "controller": (("controller", "tracing"), ()),
     "importer": (("importer",), ()),
     "run": ((), ()),
     "build": ((), ("backend",)),

@@ -150,7 +150,7 @@ def test_every_setting_of_the_controller_can_be_given(everything: list[Object]) 
 
 
 def _environment(objects: list[Object]) -> dict[str, str]:
-    return {entry["name"]: entry["value"] for entry in container(objects)["env"]}
+    return {entry["name"]: entry["value"] for entry in container(objects)["env"] if "value" in entry}
 
 
 def test_the_controller_understands_its_arguments(plain: list[Object], everything: list[Object]) -> None:
@@ -184,6 +184,8 @@ def test_two_namespaces_are_refused(chart: Chart) -> None:
         ("controller.logLevel=loud", "logLevel"),
         ("replica=1", "replica"),
         ("fabric.withoutRdma=maybe", "/fabric/withoutRdma"),
+        ("tracing.endpoint=collector:4318", "/tracing/endpoint"),
+        ("tracing.samplingRatio=2", "/tracing/samplingRatio"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_path(chart: Chart, wrong: str, where: str) -> None:

@@ -47,6 +47,7 @@ OTHERWISE = {
     "probes.readiness.periodSeconds": "probes.readiness.periodSeconds=9",
     "probes.startup.limitSeconds": "probes.startup.limitSeconds=300",
     "tests.enabled": "tests.enabled=false",
+    "tracing.endpoint": 'tracing.endpoint="https://collector.example"',
 }
 """Values that the sample leaves at their defaults, moved off them; all others are moved back."""
 

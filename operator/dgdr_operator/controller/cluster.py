@@ -23,6 +23,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.pace import Bucket
+from dgdr_operator.controller.tracing import SILENT, Traces
 
 Object = dict[str, Any]
 
@@ -80,13 +81,14 @@ class Cluster:
     may_write is asked before every write, those of the Lease apart: who does not lead does not write.
     """
 
-    def __init__(self, client: ApiClient, pace: Bucket | None = None) -> None:
+    def __init__(self, client: ApiClient, pace: Bucket | None = None, traces: Traces = SILENT) -> None:
         self._client = client
         self._pace = pace or Bucket()
+        self.traces = traces
         self.may_write: Callable[[], bool] = lambda: True
 
     @classmethod
-    async def connect(cls, pace: Bucket | None = None) -> "Cluster":
+    async def connect(cls, pace: Bucket | None = None, traces: Traces = SILENT) -> "Cluster":
         """As the service account of this pod, or as KUBECONFIG says."""
         configuration = Configuration()
         # otherwise the library asks the environment for a proxy, and the disk for passwords, at every call
@@ -99,7 +101,7 @@ class Cluster:
                 await config.load_kube_config(config_file=named, client_configuration=configuration)
         except config.ConfigException as error:
             raise errors.Unauthenticated(f"no way to a cluster: {error}") from error
-        return cls(ApiClient(configuration), pace)
+        return cls(ApiClient(configuration), pace, traces)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -222,7 +224,9 @@ class Cluster:
         headers = {"Accept": accept, "Content-Type": content_type}
         url = f"{path}?{urlencode(query)}" if query else path
         try:
-            status, answered, text = await self._exchange(method, url, headers, body)
+            with self.traces.call(method, self._client.configuration.host + url) as heard:
+                status, answered, text = await self._exchange(method, url, headers, body)
+                heard(status)
         except (ClientError, TimeoutError, OSError) as error:
             metrics.API_CALLS.labels("<error>", method).inc()
             raise errors.Unavailable(f"{method} {path}: {error or type(error).__name__}") from error

@@ -23,6 +23,7 @@ from dgdr_operator.controller.answers import Answer, Refused, Working
 from dgdr_operator.controller.cache import name_of
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.recall import release, request_hash, stamped, world_hash
+from dgdr_operator.controller.tracing import SILENT, Traces
 from dgdr_operator.controller.workqueue import Key
 from dgdr_operator.inventory import Inventory
 from dgdr_operator.planned import Planned
@@ -156,7 +157,15 @@ def _names(jobs: Sequence[Job]) -> str:
 class Estimation:
     """Answers at once: from memory, or that it is being worked on; a finished answer rings its key."""
 
-    def __init__(self, slots: Sequence[Slot], settings: Settings, ring: Callable[[Key], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        settings: Settings,
+        ring: Callable[[Key], None],
+        clock: Clock,
+        traces: Traces = SILENT,
+    ) -> None:
+        self._traces = traces
         self._settings = settings
         self._release = release(settings)
         self._ring = ring
@@ -177,11 +186,13 @@ class Estimation:
         if known is not None:
             metrics.ESTIMATOR_HITS.inc()
             self._answers.move_to_end(question)
+            self._traces.recalled(question, _result(known))
             return known
         self._latest[key] = question
         if question not in self._started:
             metrics.ESTIMATOR_MISSES.inc()
             self._started[question] = self._clock.seconds()
+            self._traces.asked(question)
             body = {name: request[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in request}
             self._enqueue(Job(question=question, body=body, nodes=nodes, settings=self._settings))
         return Working(seconds=self._clock.seconds() - self._started[question])
@@ -227,14 +238,18 @@ class Estimation:
                 self._keep(job, answer)
                 self._ring(job.question[0])
             for job in jobs:
+                self._traces.answered(job.question, "superseded")  # unless it has been answered
                 self._started.pop(job.question, None)
 
     async def _timed(self, slot: Slot, jobs: Sequence[Job]) -> Sequence[Planned | Refused]:
         began = self._clock.seconds()
+        for job in jobs:
+            self._traces.began(job.question)
         answers = await slot.answer(jobs)
         took = (self._clock.seconds() - began) / len(jobs)
-        for answer in answers:
-            result = answer.why if isinstance(answer, Refused) else "planned"
+        for job, answer in zip(jobs, answers, strict=True):
+            result = _result(answer)
+            self._traces.answered(job.question, result)
             if isinstance(answer, Refused):
                 metrics.REFUSALS.labels(answer.why).inc()
             metrics.ESTIMATOR_SECONDS.labels(result).observe(took)
@@ -263,3 +278,8 @@ class Estimation:
         """Ends the processes."""
         for slot in self._slots:
             slot.close()
+
+
+def _result(answer: Planned | Refused) -> str:
+    """An answer in one word: planned, or why not."""
+    return answer.why if isinstance(answer, Refused) else "planned"

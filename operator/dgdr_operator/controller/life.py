@@ -77,7 +77,8 @@ class Life:
             waiting=lambda: any(_waits(brief) for _, brief in self._cache.requests.briefs()),
             clock=clock,
         )
-        self._estimation = Estimation([Slot() for _ in range(scope.slots)], scope.settings, self._queue.add, clock)
+        slots = [Slot() for _ in range(scope.slots)]
+        self._estimation = Estimation(slots, scope.settings, self._queue.add, clock, cluster.traces)
         self._events = Events(cluster, clock.seconds)
         self._hearing = Hearing()
         self._upstream = Upstream(cluster, self._cache, scope.mode, self._all_again)
@@ -111,6 +112,7 @@ class Life:
             role=self._role,
             queue=self._queue,
             clock=clock,
+            traces=self._cluster.traces,
         )
 
     def _role(self, request: Mapping[str, Any]) -> modes.Role:

@@ -10,7 +10,19 @@ from typing import Literal
 
 LogFormat = Literal["json", "text"]
 
-FIELDS = ("key", "uid", "generation", "reconcile", "phase", "input_hash", "reason", "seconds", "graph", "attempt")
+FIELDS = (
+    "key",
+    "uid",
+    "generation",
+    "reconcile",
+    "phase",
+    "input_hash",
+    "reason",
+    "seconds",
+    "graph",
+    "attempt",
+    "trace_id",
+)
 """Names that a log call may add through `extra`."""
 
 _ABOUT: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039 - never changed in place

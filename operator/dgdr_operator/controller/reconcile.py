@@ -14,6 +14,7 @@ from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.estimation import Estimation
 from dgdr_operator.controller.modes import Role
 from dgdr_operator.controller.outlook import Outlook
+from dgdr_operator.controller.tracing import SILENT, Traces
 from dgdr_operator.controller.workqueue import Key, Workqueue
 from dgdr_operator.controller.world import ApplyGraph, ApplyStatus, DeleteGraph, Object
 
@@ -38,6 +39,7 @@ class Tools:
     role: Callable[[Object], Role]
     queue: Workqueue
     clock: Clock
+    traces: Traces = SILENT
 
 
 class Reconciler:
@@ -54,7 +56,7 @@ class Reconciler:
         while (key := await queue.take()) is not None:
             await asyncio.sleep(0)  # thousands of reconciles that find all well, and never wait, would be one long step
             self.began[key] = clock.seconds()
-            with metrics.ACTIVE_WORKERS.labels(metrics.NAME).track_inprogress(), self._about(key):
+            with metrics.ACTIVE_WORKERS.labels(metrics.NAME).track_inprogress(), self._about(key), self._traced(key):
                 await self._guarded(key)
             took = clock.seconds() - self.began.pop(key)
             metrics.RECONCILE_SECONDS.labels(metrics.NAME).observe(took)
@@ -66,6 +68,10 @@ class Reconciler:
         metadata = (self._tools.cache.requests.get(key) or {}).get("metadata") or {}
         known = {"uid": metadata.get("uid"), "generation": metadata.get("generation")}
         return logs.about(key="/".join(key), reconcile=self._count, **known)
+
+    def _traced(self, key: Key) -> AbstractContextManager[None]:
+        """The same for those who follow its traces."""
+        return self._tools.traces.reconcile(key, self._count, lambda: self._tools.cache.requests.get(key))
 
     async def _guarded(self, key: Key) -> None:
         """One reconcile, whatever happens in it; nothing is swallowed, and everything is tried again."""
@@ -86,6 +92,7 @@ class Reconciler:
                 self._tools.queue.add(key)
 
     def _retry(self, key: Key, error: Exception, *, cap: float) -> None:
+        self._tools.traces.failed(error)
         least = error.retry_after if isinstance(error, errors.Busy) else 0.0
         delay = self._tools.queue.failed(key, cap=cap, least=least)
         metrics.RECONCILES.labels(metrics.NAME, "error").inc()

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from dgdr_operator import settings
-from dgdr_operator.controller import errors, estimation, logs, metrics, options, probes
+from dgdr_operator.controller import errors, estimation, logs, metrics, options, probes, tracing
 from dgdr_operator.controller.apply import Kinds
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import GRAPH_PLURAL, REQUEST_PLURAL, Cluster, preferred
@@ -21,6 +21,7 @@ from dgdr_operator.controller.life import Life, Scope
 from dgdr_operator.controller.options import Options
 from dgdr_operator.controller.pace import Bucket
 from dgdr_operator.controller.probes import Checks
+from dgdr_operator.controller.tracing import SILENT, Traces
 from dgdr_operator.errors import InvalidSetting
 from dgdr_operator.request import ApiVersion
 from dgdr_operator.settings import Settings, SeveralNodes
@@ -36,6 +37,8 @@ LAUNCHERS = frozenset({"grove.io", "leaderworkerset.x-k8s.io"})
 """API groups of what starts workers of several nodes."""
 KINDS_PERIOD, KINDS_IMPATIENCE = 30.0, 2.0
 """Seconds between two looks at the served kinds, while they are there and while they are missing."""
+LAST_TRACES = 1.5
+"""Seconds for the last traces to be delivered, when all else has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options.read(arguments)
     logs.start(chosen.log_level, chosen.log_format)
     os.environ.update(estimation.SINGLE_THREADED)
+    traces = tracing.begin(os.environ)
     try:
-        asyncio.run(Controller(chosen, settings.read(os.environ)).run())
+        asyncio.run(Controller(chosen, settings.read(os.environ), traces).run())
     except LeadershipLost as error:
         log.error("ending, so that nobody writes beside the new leader: %s", error)  # noqa: TRY400 - no fault of ours
     except (errors.ClusterError, InvalidSetting, OSError) as error:
@@ -53,15 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.exception("a fault in the controller ended it")
     else:
         return 0
+    finally:
+        traces.close(LAST_TRACES)
     return 1
 
 
 class Controller:
     """All parts of one replica, and the order in which they start and stop."""
 
-    def __init__(self, chosen: Options, configured: Settings) -> None:
+    def __init__(self, chosen: Options, configured: Settings, traces: Traces = SILENT) -> None:
         self._options = chosen
         self._settings = configured
+        self._traces = traces
         self._clock = Clock()
         self._beat = self._clock.seconds()
         self._stop = asyncio.Event()
@@ -83,7 +90,7 @@ class Controller:
                 farewell.push_async_callback(server.cleanup)
             heart = loop.create_task(self._heartbeat())
             farewell.callback(heart.cancel)
-            cluster = await Cluster.connect(Bucket(self._options.writes))
+            cluster = await Cluster.connect(Bucket(chosen.writes), self._traces)
             farewell.push_async_callback(cluster.close)
             await self._lead(cluster)
 
