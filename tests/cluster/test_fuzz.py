@@ -20,6 +20,8 @@ from tests.cluster.user import NAMESPACE, REQUESTS
 from tests.fakes.server import ApiServer
 
 AT_ONCE = 100
+TOLD = 1000
+"""Requests after which a long run says how far it is."""
 
 
 @pytest.mark.chaos
@@ -30,7 +32,7 @@ async def test_random_requests_all_come_to_an_end(
     controller: Life,
     count: int,
     caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
+    say: Say,
 ) -> None:
     caplog.set_level(logging.WARNING)
     dice, ends, began = Dice(7), Counter[str](), time.monotonic()
@@ -44,8 +46,9 @@ async def test_random_requests_all_come_to_an_end(
         faults = [record for record in caplog.records if record.exc_info and "kopf" not in record.name]
         assert not faults, faults[0].getMessage()
         caplog.clear()
-    with capsys.disabled():
-        print(f"\n    {count} random requests in {time.monotonic() - began:.0f} s: {dict(ends)}", end="")  # noqa: T201 - a figure
+        if ends.total() % TOLD == 0:
+            say(f"{ends.total()} of {count} random requests in {time.monotonic() - began:.0f} s: {dict(ends)}")
+    say(f"{count} random requests in {time.monotonic() - began:.0f} s: {dict(ends)}")
 
     assert ends.total() == count
     assert controller.wrong(0.0) is None
