@@ -146,7 +146,7 @@ async def test_a_process_may_be_ended_before_it_has_started() -> None:
     assert isinstance(answer, Planned)
 
 
-@pytest.mark.parametrize("together", [1, 2, 64])
+@pytest.mark.parametrize("together", [1, 2, 256])
 async def test_equal_questions_are_answered_in_one_go_and_every_one_rings_once(
     together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,17 @@ def test_what_the_server_asked_to_wait_for_is_waited_for_whatever_happens_meanwh
     assert (early, still_early, due) == (None, None, KEY)
 
 
+def test_a_key_that_is_taken_is_not_looked_at_again_for_what_was_asked_before() -> None:
+    ledger = Ledger()
+    ledger.add_at(KEY, 5.0)
+    ledger.add(KEY)
+    ledger.take(1.0)
+    ledger.add_at(KEY, 7.0)
+    ledger.done(KEY)
+
+    assert (ledger.take(6.0), ledger.take(7.0), ledger.take(100.0)) == (None, KEY, None)
+
+
 def test_first_tries_go_before_retries() -> None:
     ledger = Ledger()
     ledger.add_at(("ns", "again"), 0.0)

@@ -37,7 +37,7 @@ LIMIT = 60.0
 ANSWERS_KEPT = 4096
 REPORTS_KEPT = 256
 """Searches whose pages are kept, at 20 kB each: they are written down as soon as the plan is."""
-TOGETHER = 64
+TOGETHER = 256
 """Equal questions that are asked in one go, at most."""
 TRIES = 2
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -6,6 +6,7 @@ The ledger is plain arithmetic on a time that is passed in; the queue around it 
 import asyncio
 import heapq
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ class Ledger:
     failures: dict[Key, int] = field(default_factory=dict)
     held: dict[Key, float] = field(default_factory=dict)
     _again: set[Key] = field(default_factory=set)
+    _alarms: defaultdict[Key, set[float]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, key: Key, *, retry: bool = False) -> None:
         """Queues *key* once; if it is in hand, it comes back when it is put down.
@@ -46,18 +48,23 @@ class Ledger:
             self.late.setdefault(key)
 
     def add_at(self, key: Key, when: float) -> None:
-        """Queues *key* at *when*; an earlier `add` does not cancel it."""
+        """Queues *key* at *when*, unless it is taken before: whoever works on it says anew when to look again."""
+        self._alarms[key].add(when)
         heapq.heappush(self.waiting, (when, key))
 
     def take(self, now: float) -> Key | None:
         """The next key, now in the caller's hands, or None."""
         while self.waiting and self.waiting[0][0] <= now:
-            self.add(heapq.heappop(self.waiting)[1], retry=True)
+            when, key = heapq.heappop(self.waiting)
+            if when in self._alarms.get(key, ()):
+                self._alarms[key].discard(when)
+                self.add(key, retry=True)
         while line := self.ready or self.late:
             key = next(iter(line))
             del line[key]
             if self.held.get(key, now) <= now:
                 self.held.pop(key, None)
+                self._alarms.pop(key, None)
                 self.in_hand[key] = now
                 return key
         return None
