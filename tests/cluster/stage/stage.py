@@ -97,10 +97,10 @@ class Stage:
         return self.cast.mode == "plugin"
 
     @contextmanager
-    def alone(self) -> Iterator[Replica]:
-        """A replica that looks at this namespace only, in the place of the usual one."""
+    def alone(self, **hurry: float) -> Iterator[Replica]:
+        """A replica that looks at this namespace only, in the place of the usual one; *hurry* as for `another`."""
         self.replica.stop()
-        replica = self.cast.another(self.proxy, "--namespace", self.namespace)
+        replica = self.cast.another(self.proxy, "--namespace", self.namespace, **hurry)
         try:
             replica.start()
             yield replica
