@@ -16,6 +16,13 @@ LINK = re.compile(r"\]\(\.\./(tests/[^)]+\.py)\)")
 PROMISES = [*(f"P{n}" for n in range(1, 11)), *(f"C{n:02}" for n in range(1, 21)), *(f"K{n}" for n in range(1, 25))]
 
 
+BESIDES = {
+    "P1": "tests/cluster/promises/test_witness.py",
+    "C02": "tests/reconciling/test_estimating.py",
+    "C12": "tests/cluster/test_fuzz.py",
+    "K21": "tests/cluster/test_login.py",
+}
+"""What the page names as well, though no test in it bears the id."""
 MODES = ("owner", "plugin", "auto")
 TITLE = "## In which mode"
 
@@ -90,6 +97,16 @@ def test_every_id_is_tested_where_the_page_says(
 ) -> None:
     assert tests[name], f"no test is named for {name}"
     assert tests[name] <= rows[name], f"docs/promises.md does not name {tests[name] - rows[name]} for {name}"
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_the_page_names_no_file_for_an_id_that_it_does_not_test(
+    name: str, root: Path, rows: dict[str, set[str]], tests: dict[str, set[str]]
+) -> None:
+    others = rows[name] - tests[name]
+
+    assert others == {BESIDES[name]} if name in BESIDES else not others
+    assert [path for path in others if not (root / path).is_file()] == []
 
 
 def test_no_test_is_named_for_an_id_that_is_not_on_the_page(
