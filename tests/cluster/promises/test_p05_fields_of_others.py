@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dgdr_operator.controller import graphs
 from tests.cluster.stage.stage import Stage, in_modes
 from tests.cluster.user import GRAPHS
 from tests.fakes.asked import Object
@@ -67,7 +68,7 @@ def test_p05_the_platforms_graph_is_not_touched_whatever_others_do(stage: Stage,
     graph = stage.graph() or {}
 
     apply(stage, graph, labels=True, components=[{"name": graph["spec"]["components"][1]["name"], "replicas": 7}])
-    stage.eventually(lambda: (stage.graph() or {})["status"]["state"] == "successful", "the change to be served")
+    stage.eventually(lambda: graphs.state(stage.graph() or {}).serving, "the change to be served")
     before = stage.graph()
 
     assert stage.quiet(2.5) == []
