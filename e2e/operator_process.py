@@ -17,19 +17,24 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Controller:
-    """`python -m *module*` with *flags*, logging to *log*, at the cluster that *kubeconfig* names."""
+    """`python -m *module*` with *flags*, logging to *log*, at the cluster that *kubeconfig* names.
+
+    source: where its packages are.
+    """
 
     start_limit: ClassVar[float] = 60.0
     """Seconds until the readiness probe must have answered; a start takes about two."""
     stop_limit: ClassVar[float] = 15.0
     """Seconds that it has after SIGTERM."""
 
-    def __init__(self, module: Sequence[str], flags: Sequence[str], *, kubeconfig: Path, log: Path) -> None:
+    def __init__(
+        self, module: Sequence[str], flags: Sequence[str], *, kubeconfig: Path, log: Path, source: Path = ROOT
+    ) -> None:
         self.port = free_port()
         self.log = log
         probes = ["--probe-address=127.0.0.1", f"--probe-port={self.port}"]
         argv = [sys.executable, "-m", *module, *flags, *probes]
-        self._child = Child("the controller", argv, log=log, env=_environment(kubeconfig))
+        self._child = Child("the controller", argv, log=log, env=_environment(kubeconfig, source))
 
     @property
     def pid(self) -> int:
@@ -97,14 +102,14 @@ class Controller:
 class OperatorProcess(Controller):
     """`python -m dgdr_operator` with *flags*, logging to *log*, as *identity*."""
 
-    def __init__(self, identity: Identity, flags: Sequence[str], *, log: Path) -> None:
-        super().__init__(["dgdr_operator"], flags, kubeconfig=identity.kubeconfig, log=log)
+    def __init__(self, identity: Identity, flags: Sequence[str], *, log: Path, source: Path = ROOT) -> None:
+        super().__init__(["dgdr_operator"], flags, kubeconfig=identity.kubeconfig, log=log, source=source)
         self.user = identity.user
         """The name under which the audit log knows its writes."""
 
 
-def _environment(kubeconfig: Path) -> dict[str, str]:
-    """Our own environment with this kubeconfig, and the packages of this checkout importable."""
+def _environment(kubeconfig: Path, source: Path) -> dict[str, str]:
+    """Our own environment with this kubeconfig, and the packages in *source* importable."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
-    path = os.pathsep.join((str(ROOT / "operator"), str(ROOT)))
+    path = os.pathsep.join((str(source / "operator"), str(source)))
     return {**inherited, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

@@ -1,101 +1,152 @@
-"""From the previous chart to this one, with requests in every phase: nothing that serves is touched."""
+"""From the previous chart to this one and back, with fifty requests in every phase: nothing that serves is touched."""
 
 from __future__ import annotations
 
-import json
-import time
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from dgdr_operator.controller import options
-from e2e import audit, chart, definitions
-from e2e.cluster import HOME, MANAGER, OURS, Cluster
-from e2e.conftest import StartOperator
+from e2e import audit, chart, definitions, former
+from e2e.audit import Write
+from e2e.cluster import HOME, OURS, Cluster, Identity
+from e2e.former import GRAPHS, PHASES, REQUESTS, Left, Version, sort_of
+from e2e.operator_process import OperatorProcess
 from e2e.saying import Say
-from e2e.user import GRAPHS, REQUESTS, VERSION, User, example
+from e2e.user import VERSION
+from e2e.waiting import eventually
+from tests.cluster.stage.ground import administrator
 
-PREVIOUS = Path(__file__).parent / "previous"
-PLATFORM = "dynamo-operator-manager"
-"""Under this name the Dynamo operator would have written the graphs' statuses."""
-PHASES = {
-    "served": "Deployed",
-    "engine": "Deployed",
-    "quick": "Deploying",
-    "starting": "Deploying",
-    "shown": "Ready",
-    "refused": "Failed",
-}
+COPIES = 50
+GOES_ON = "planning"
+"""The sort of request that is in the middle of something: it gets its graph."""
+UNKNOWN = "paused"
+"""The sort of request that the previous version takes for another one."""
+AFTERWARDS = {**PHASES, GOES_ON: "Deploying"}
+PATIENCE = 120.0
+GONE: Version = ("", -1)
 
 Object = dict[str, Any]
 
 
-def released() -> list[Object]:
-    """The objects of the previous release, as Helm rendered them."""
-    return [body for body in yaml.safe_load_all((PREVIOUS / "chart.yaml").read_text()) if body]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a version did: the phases it left, its writes, and the versions of what stood before and after it."""
+
+    phases: Mapping[str, str]
+    writes: list[Write]
+    before: Mapping[str, Version]
+    after: Mapping[str, Version]
+
+    def statuses(self) -> Counter[str]:
+        """How often each status was written."""
+        return Counter(write.name for write in self.writes if write.resource == f"{REQUESTS}/status")
+
+    def touched(self) -> set[str]:
+        """What stood before and was written to."""
+        return {name for name, was in self.before.items() if self.after.get(name) != was}
+
+    def changed(self) -> set[str]:
+        """What stood before and says something else, so that pods would move."""
+        return {name for name, was in self.before.items() if self.after.get(name, GONE)[1] != was[1]}
 
 
-def left(namespace: str) -> list[Object]:
-    """What the previous version left in *namespace*."""
-    return list(yaml.safe_load_all((PREVIOUS / "objects.yaml").read_text().replace("NAMESPACE", namespace)))
+@pytest.fixture(scope="module")
+def left(cluster: Cluster, crds: definitions.Origin) -> Iterator[Left]:
+    """What the previous version left: fifty requests of every sort."""
+    if crds.version != VERSION:
+        pytest.skip("the previous version wrote its graphs in the other version")
+    name = f"t-{secrets.token_hex(3)}"
+    cluster.kubectl("create", "namespace", name)
+    yield Left(administrator(cluster), name, COPIES)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
-class Restored:
-    """The objects of the previous version as they stood: written by the same managers, the statuses apart."""
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster = cluster
-        self._namespace = namespace
-        objects = left(namespace)
-        for kind, manager, statuses in (
-            ("DynamoGraphDeploymentRequest", MANAGER, "dgdr-operator-status"),
-            ("DynamoGraphDeployment", "dgdr-operator", PLATFORM),
-        ):
-            bodies = [body for body in objects if body["kind"] == kind]
-            self._apply(bodies, manager)
-            self._apply([_bare(body) for body in bodies if "status" in body], statuses, "--subresource=status")
-        for body in (body for body in objects if body["kind"] == "ConfigMap"):
-            name = body["metadata"]["name"].partition("-engine-")[0]
-            graph = json.loads(self._kubectl("get", "dgd", name, "-o", "json"))
-            owner = {key: graph[key] for key in ("apiVersion", "kind")}
-            owner |= {key: graph["metadata"][key] for key in ("name", "uid")}
-            self._apply([{**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}}], "dgdr-operator")
-
-    def versions(self) -> dict[str, str]:
-        """The versions of all graphs, and of all ConfigMaps that they mount."""
-        found = json.loads(self._kubectl("get", "dgd,configmaps", "-o", "json"))["items"]
-        ours = [body for body in found if body["kind"] != "ConfigMap" or "-engine-" in body["metadata"]["name"]]
-        return {f"{b['kind']} {b['metadata']['name']}": b["metadata"]["resourceVersion"] for b in ours}
-
-    def _apply(self, bodies: list[Object], manager: str, *more: str) -> None:
-        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
-        how = ("--server-side", "--force-conflicts", f"--field-manager={manager}", *more)
-        self._cluster.kubectl("--namespace", self._namespace, "apply", *how, "-f", "-", input=listed)
-
-    def _kubectl(self, *arguments: str) -> str:
-        return self._cluster.kubectl("--namespace", self._namespace, *arguments)
+Work = Callable[..., Seen]
 
 
-def _bare(body: Object) -> Object:
-    return {key: body[key] for key in ("apiVersion", "kind", "status")} | {
-        "metadata": {"name": body["metadata"]["name"]}
-    }
+@pytest.fixture(scope="module")
+def work(
+    cluster: Cluster, left: Left, identities: Mapping[str, Identity], tmp_path_factory: pytest.TempPathFactory
+) -> Work:
+    """Lets one version work on what is there until it has nothing to do, and tells what it did."""
+
+    def done(flags: list[str], **more: Path) -> Seen:
+        log = tmp_path_factory.mktemp("logs") / "operator.log"
+        before, since = left.versions(), audit.mark(cluster)
+        flags = ["--namespace", left.namespace, *flags]
+        process = OperatorProcess(identities["operator"], flags, log=log, **more)
+
+        def writes() -> list[Write]:
+            found = audit.writes(cluster, since, user=process.user)
+            return [write for write in found if write.namespace == left.namespace]
+
+        try:
+            process.start()
+            eventually(lambda: settled(left), "every plan", seconds=PATIENCE)
+            eventually(still(writes), "the writes to end", seconds=PATIENCE, pause=2.0)
+        finally:
+            process.stop()
+        phases = {name: body["status"]["phase"] for name, body in left.requests().items()}
+        return Seen(phases=phases, writes=writes(), before=before, after=left.versions())
+
+    return done
+
+
+def settled(left: Left) -> bool:
+    """Whether no request is in the middle of something."""
+    return "Profiling" not in {body["status"]["phase"] for body in left.requests().values()}
+
+
+def still(writes: Callable[[], list[Write]]) -> Callable[[], bool]:
+    """Whether nothing was written since the last look."""
+    counts = [-1]
+
+    def look() -> bool:
+        counts.append(len(writes()))
+        return counts[-1] == counts[-2]
+
+    return look
 
 
 def upgraded(cluster: Cluster) -> list[Object]:
     """What `helm upgrade` does: this chart's objects are applied, and those that only the previous one had deleted."""
-    before = [body for body in released() if body["kind"] not in {"Deployment", "Service"}]
-    cluster.apply(*(_labelled(body) for body in before))
-    now = chart.rendered(serviceAccount={"create": False, "name": "operator"}, crds={"check": False})
-    after = [body for body in now if body["kind"] not in {"Deployment", "Service"}]
-    cluster.apply(*after)
-    kept = {(body["kind"], body["metadata"]["name"]) for body in after}
-    for body in before:
+    return replaced(cluster, former.released(), present())
+
+
+def present() -> list[Object]:
+    """The objects of this chart."""
+    return chart.rendered(serviceAccount={"create": False, "name": "operator"}, crds={"check": False})
+
+
+def replaced(cluster: Cluster, before: list[Object], after: list[Object]) -> list[Object]:
+    """From the objects of one chart to those of another, without what would start pods; answers with *after*."""
+    old, new = (
+        [_labelled(b) for b in objects if b["kind"] not in {"Deployment", "Service"}] for objects in (before, after)
+    )
+    cluster.apply(*old)
+    cluster.apply(*new)
+    kept = {(body["kind"], body["metadata"]["name"]) for body in new}
+    for body in old:
         if (body["kind"], body["metadata"]["name"]) not in kept:
             cluster.kubectl("-n", HOME, "delete", body["kind"], body["metadata"]["name"])
-    return now
+    return after
+
+
+@contextmanager
+def downgraded(cluster: Cluster) -> Iterator[list[Object]]:
+    """What `helm rollback` does, for a while: the controller has the rights of the previous chart only."""
+    now = present()
+    try:
+        yield replaced(cluster, now, former.released())
+    finally:
+        replaced(cluster, former.released(), now)
 
 
 def _labelled(body: Object) -> Object:
@@ -109,46 +160,62 @@ def arguments(objects: list[Object]) -> list[str]:
     return list(container["args"])
 
 
-def test_nothing_that_serves_is_touched(
-    cluster: Cluster,
-    namespace: str,
-    crds: definitions.Origin,
-    start_operator: StartOperator,
-    user: User,
-    say: Say,
-) -> None:
-    if crds.version != VERSION:
-        pytest.skip("the previous version wrote its graphs in the other version")
-    restored = Restored(cluster, namespace)
-    before, since = restored.versions(), audit.mark(cluster)
-    flags = [flag for flag in arguments(upgraded(cluster)) if flag.startswith(("--writes", "--log", "--lease"))]
+@pytest.fixture(scope="module")
+def upgrade(cluster: Cluster, work: Work) -> Seen:
+    """What this version does in the place of the previous one."""
+    flags = arguments(upgraded(cluster))
+    return work([flag for flag in flags if flag.startswith(("--writes", "--log", "--lease"))])
 
-    operator = start_operator("--namespace", namespace, *flags)
-    user.apply(example("01", "new"))
-    user.wait_graph("new-dgd")
-    time.sleep(2)
 
-    phases = {name: user.status(name).get("phase") for name in PHASES}
-    writes = [write for write in audit.writes(cluster, since, user=operator.user) if write.namespace == namespace]
-    old = [write for write in writes if not str(write.name).startswith("new")]
-    per_request = {name: [w for w in old if w.resource == f"{REQUESTS}/status" and w.name == name] for name in PHASES}
-    assert phases == PHASES
-    assert [write for write in old if write.resource == GRAPHS] == []
-    assert {name: version for name, version in restored.versions().items() if name in before} == before
-    assert {name: len(made) for name, made in per_request.items() if len(made) > 1} == {}
-    statuses = sum(map(len, per_request.values()))
-    say(f"{len(PHASES)} requests of the previous version: {statuses} status writes, 0 to graphs")
+@pytest.fixture(scope="module")
+def downgrade(cluster: Cluster, work: Work, upgrade: Seen, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """What the previous version does when it comes back."""
+    del upgrade  # from there
+    try:
+        source = former.source(tmp_path_factory.mktemp("former"))
+    except former.NoHistory as error:
+        pytest.skip(str(error))
+    with downgraded(cluster) as objects:
+        flags = [flag for flag in arguments(objects) if flag.startswith(("--estimators", "--log"))]
+        return work(flags, source=source)
+
+
+def test_after_an_upgrade_every_request_is_where_it_was_and_what_was_begun_goes_on(upgrade: Seen) -> None:
+    found = Counter((sort_of(name), phase) for name, phase in upgrade.phases.items())
+
+    assert found == dict.fromkeys(AFTERWARDS.items(), COPIES)
+
+
+def test_an_upgrade_touches_no_graph_and_no_status_twice(upgrade: Seen, say: Say) -> None:
+    statuses = upgrade.statuses()
+    settled = Counter({name: count for name, count in statuses.items() if sort_of(name) != GOES_ON})
+
+    assert upgrade.touched() == set()
+    assert {sort_of(write.name) for write in upgrade.writes if write.resource == GRAPHS} == {GOES_ON}
+    assert {name: count for name, count in settled.items() if count > 1} == {}
+    say(f"upgrade with {len(upgrade.phases)} requests: {settled.total()} status writes, 0 to the graphs that stood")
+
+
+def test_a_downgrade_touches_no_graph_and_no_status_twice(downgrade: Seen, say: Say) -> None:
+    """The previous version knows nothing of pausing: it plans anew what is paused, and finds what stands."""
+    statuses = Counter({name: n for name, n in downgrade.statuses().items() if sort_of(name) != UNKNOWN})
+
+    assert {name for name in downgrade.touched() if sort_of(name) != UNKNOWN} == set()
+    assert {sort_of(write.name) for write in downgrade.writes if write.resource == GRAPHS} <= {UNKNOWN}
+    assert downgrade.changed() == set()
+    assert {name: count for name, count in statuses.items() if count > 1} == {}
+    say(f"and back: {statuses.total()} status writes, 0 to the graphs that stood, those of paused requests apart")
 
 
 def test_the_previous_command_line_is_still_understood() -> None:
-    chosen = options.read(arguments(released()))
+    chosen = options.read(arguments(former.released()))
 
     assert (chosen.namespace, chosen.lease, chosen.metrics_port) == (None, None, None)
 
 
 def test_the_previous_labels_still_select_the_pods() -> None:
     """A selector cannot be changed in place: `helm upgrade` would fail on it."""
-    before, now = (chart.of_kind(objects, "Deployment") for objects in (released(), chart.rendered()))
+    before, now = (chart.of_kind(objects, "Deployment") for objects in (former.released(), chart.rendered()))
 
     assert before["spec"]["selector"] == now["spec"]["selector"]
     assert before["metadata"]["name"] == now["metadata"]["name"]

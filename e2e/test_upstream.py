@@ -9,40 +9,24 @@ from typing import Any
 import pytest
 
 from e2e import audit, definitions
-from e2e.cluster import OURS, Cluster, KubectlFailed
+from e2e.cluster import Cluster, KubectlFailed
 from e2e.conftest import StartOperator
 from e2e.dynamo_operator import DynamoOperator
 from e2e.operator_process import OperatorProcess
-from e2e.upstream import Upstream
+from e2e.upstream import WITHOUT_PODS, Upstream, at_work
 from e2e.user import Object, User, example, with_spec
 from e2e.waiting import eventually
+from tests.cluster.stage.ground import administrator
 
-WEBHOOK = "vdynamographdeploymentrequest.kb.io"
 PATIENCE = 90.0
 
 
 @pytest.fixture
 def upstream(cluster: Cluster, namespace: str, crds: definitions.Origin) -> Iterator[Upstream]:
     """The platform's own controller, at work in this test's namespace, and the webhook that it brings along."""
-    anywhere = {"matchLabels": {OURS: "nowhere"}}
-    hook = {
-        "name": WEBHOOK,
-        "clientConfig": {"url": "https://127.0.0.1:1/never"},
-        "rules": [{"apiGroups": ["nvidia.com"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["none"]}],
-        "objectSelector": anywhere,
-        "failurePolicy": "Ignore",
-        "sideEffects": "None",
-        "admissionReviewVersions": ["v1"],
-    }
-    name = f"upstream-{namespace}"
-    metadata = {"name": name, "labels": {OURS: "true"}}
-    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
-    cluster.apply({**kind, "metadata": metadata, "webhooks": [hook]})
-    stand_in = Upstream(cluster, namespace, crds.version)
-    stand_in.start()
-    yield stand_in
-    stand_in.stop()
-    cluster.kubectl("delete", "validatingwebhookconfiguration", name)
+    del crds  # must be there, is not looked at
+    with at_work(administrator(cluster), namespace) as stand_in:
+        yield stand_in
     assert stand_in.faults == []
 
 
@@ -55,8 +39,7 @@ def planner(upstream: Upstream, start_operator: StartOperator, namespace: str) -
 
 def pluggable(number: str, name: str, **spec: Any) -> Object:  # noqa: ANN401 -- JSON
     """An example whose profiler's Job has no pods."""
-    job = {"completions": 0, "parallelism": 0, "template": {"spec": {"containers": []}}}
-    body = with_spec(example(number, name), overrides={"profilingJob": job}, autoApply=True, **spec)
+    body = with_spec(example(number, name), overrides={"profilingJob": WITHOUT_PODS}, autoApply=True, **spec)
     return {**body, "metadata": {**body["metadata"], "annotations": {"dgdr-operator.io/mode": "plugin"}}}
 
 

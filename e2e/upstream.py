@@ -8,16 +8,22 @@ real one does it.
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import yaml
-from kubernetes import client
 
-from e2e.cluster import Cluster
-from e2e.dynamo_operator import connect
+from e2e.cluster import OURS
+from tests.fakes.api import Api, Refused
+from tests.fakes.asked import Object
 
-GROUP, REQUESTS, GRAPHS = "nvidia.com", "dynamographdeploymentrequests", "dynamographdeployments"
+REQUESTS, GRAPHS = "dynamographdeploymentrequests", "dynamographdeployments"
+HOOKS = "validatingwebhookconfigurations"
 FINALIZER = "nvidia.com/finalizer"
+WEBHOOK = "vdynamographdeploymentrequest.kb.io"
+"""The admission webhook that comes with it, by which it is known."""
+WITHOUT_PODS: Object = {"completions": 0, "parallelism": 0, "template": {"spec": {"containers": []}}}
+"""The profiler's Job of a request that somebody else plans."""
 DISCOVERED = {"gpuSku": "h200_sxm", "vramMb": 143771, "totalGpus": 8, "numGpusPerNode": 8, "interconnect": "nvlink"}
 """What it finds out about the hardware, and writes into every request."""
 PAUSE = 0.2
@@ -31,54 +37,79 @@ PHASES = (
     "Done",
 )
 
-Object = dict[str, Any]
+
+@contextmanager
+def at_work(api: Api, namespace: str = "", *, finishes: bool = False) -> Iterator[Upstream]:
+    """The platform's own controller, in one namespace or in all, and its webhook, while the context lasts."""
+    hook = _hook(f"upstream-{namespace or 'everywhere'}")
+    api.apply(HOOKS, hook)
+    stand_in = Upstream(api, namespace, finishes=finishes)
+    stand_in.start()
+    try:
+        yield stand_in
+    finally:
+        stand_in.stop()
+        api.delete(HOOKS, "", hook["metadata"]["name"])
 
 
 class Upstream:
-    """Works on all requests of one namespace. *faults*: what it met that it would not understand."""
+    """Works on all requests of one namespace, or of all. *faults*: what it met that it would not understand.
 
-    def __init__(self, cluster: Cluster, namespace: str, version: str) -> None:
+    *finishes*: where nobody else does, it says itself that a Job without pods is complete.
+    """
+
+    def __init__(self, api: Api, namespace: str = "", *, finishes: bool = False) -> None:
+        self.faults: list[str] = []
+        self._api = api
         self._namespace = namespace
-        self._place = (GROUP, version, namespace)
-        connection = connect(config_file=str(cluster.kubeconfig))
-        self._custom = client.CustomObjectsApi(connection)
-        self._core = client.CoreV1Api(connection)
-        self._batch = client.BatchV1Api(connection)
+        self._finishes = finishes
+        self._deaf = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
-        self.faults: list[str] = []
 
     def start(self) -> None:
         """Begins to look."""
         self._thread.start()
+
+    @contextmanager
+    def deaf(self) -> Iterator[None]:
+        """It starts Jobs, and does not read what they leave behind, for a while."""
+        self._deaf.set()
+        try:
+            yield
+        finally:
+            self._deaf.clear()
 
     def stop(self) -> None:
         """Ends, and takes its finalizers along, as an uninstall has to."""
         self._closed.set()
         self._thread.join()
         for request in self._requests():
-            request["metadata"]["finalizers"] = []
-            self._replace(REQUESTS, request)
-        self._custom.api_client.close()
+            with suppress(Refused):  # gone meanwhile
+                self._release(request)
 
     def _run(self) -> None:
         while not self._closed.wait(PAUSE):
             for request in self._requests():
                 try:
                     self._step(request)
-                except client.ApiException as error:
-                    if error.status not in (404, 409):  # changed meanwhile: the next round sees the newer one
-                        self.faults.append(f"{error.status}: {error.body}")
+                except Refused as refused:
+                    if not _passing(refused):
+                        self.faults.append(str(refused))
+
+    def _release(self, request: Object) -> None:
+        metadata = request["metadata"]
+        if metadata.get("finalizers"):
+            self._api.patch(REQUESTS, metadata["namespace"], metadata["name"], {"metadata": {"finalizers": None}})
 
     def _step(self, request: Object) -> None:
         """The next thing that is missing."""
         phase = request.get("status", {}).get("phase", "")
         if request["metadata"].get("deletionTimestamp"):
-            request["metadata"]["finalizers"] = []
-            self._replace(REQUESTS, request)
+            self._release(request)
         elif FINALIZER not in request["metadata"].get("finalizers", []):
             request["metadata"]["finalizers"] = [FINALIZER]
-            self._replace(REQUESTS, request)
+            self._api.replace(REQUESTS, request)
         elif phase in ("", "Pending"):
             self._begin(request)
         elif phase == "Profiling":
@@ -92,29 +123,35 @@ class Upstream:
         """Hardware into the spec; then away with an old answer, and the Job; then Profiling."""
         if DISCOVERED.items() - request["spec"].get("hardware", {}).items():
             request["spec"]["hardware"] = {**request["spec"].get("hardware", {}), **DISCOVERED}
-            self._replace(REQUESTS, request)
+            self._api.replace(REQUESTS, request)
             return
         if not self._job(request):
             self._forget(request)
-            self._batch.create_namespaced_job(self._namespace, self._profiler(request))
+            self._start(request)
             return
         status = {"phase": "Profiling", "profilingPhase": "Initializing", "profilingJobName": _job_name(request)}
         self._tell(request, **status)
 
-    def _profiler(self, request: Object) -> Any:  # noqa: ANN401 -- where the client package types a model, it takes JSON too
+    def _start(self, request: Object) -> None:
+        job = self._api.create("jobs", self._profiler(request))
+        if self._finishes and job["spec"].get("completions") == 0:
+            done = {"type": "Complete", "status": "True"}
+            self._api.replace("jobs", {**job, "status": {"conditions": [done]}}, "status")
+
+    def _profiler(self, request: Object) -> Object:
         job = request["spec"].get("overrides", {}).get("profilingJob", {})
         pods = {"restartPolicy": "Never", "containers": [{"name": "profiler", "image": "profiler:1.4.0"}]}
         counts = {name: job[name] for name in ("completions", "parallelism") if name in job}
         spec = {"backoffLimit": 0, "template": {"spec": pods}, **counts}
-        named = {"name": _job_name(request), "ownerReferences": [_owner(request)]}
+        place = {"name": _job_name(request), "namespace": request["metadata"]["namespace"]}
+        named = {**place, "ownerReferences": [_owner(request)]}
         return {"apiVersion": "batch/v1", "kind": "Job", "metadata": named, "spec": spec}
 
     def _wait(self, request: Object) -> None:
         """The Job has to be complete, and its output there."""
         job, output = self._job(request), self._output(request)
-        if job is None or not any(one.type == "Complete" for one in job.status.conditions or ()):
-            return
-        if output is None:
+        conditions = ((job or {}).get("status") or {}).get("conditions") or ()
+        if output is None or self._deaf.is_set() or not any(one["type"] == "Complete" for one in conditions):
             return
         if output["phase"] not in PHASES:
             self.faults.append(f"phase {output['phase']!r} is none of a profiler's")
@@ -129,7 +166,8 @@ class Upstream:
         if graph["kind"] != "DynamoGraphDeployment" or {one["kind"] for one in files} - {"ConfigMap"}:
             self.faults.append(f"{[one['kind'] for one in (*files, graph)]} is no plan")
         for one in files:
-            self._core.create_namespaced_config_map(self._namespace, one)
+            placed = {**one["metadata"], "namespace": request["metadata"]["namespace"]}
+            self._api.create("configmaps", {**one, "metadata": placed})
         self._tell(request, phase="Ready", profilingPhase="Done", profilingResults={"selectedConfig": graph})
 
     def _create(self, request: Object) -> None:
@@ -138,62 +176,67 @@ class Upstream:
         name = f"{request['metadata']['name']}-dgd"
         labels = {
             "dgdr.nvidia.com/name": request["metadata"]["name"],
-            "dgdr.nvidia.com/namespace": self._namespace,
+            "dgdr.nvidia.com/namespace": request["metadata"]["namespace"],
             "nvidia.com/managed-by": "dynamo-operator",
         }
-        body = {**selected, "metadata": {**selected["metadata"], "name": name, "labels": labels}}
+        placed = {"name": name, "namespace": request["metadata"]["namespace"], "labels": labels}
+        body = {**selected, "metadata": {**selected["metadata"], **placed}}
         try:
-            self._custom.create_namespaced_custom_object(*self._place, GRAPHS, body)
-        except client.ApiException as error:
-            if error.status != 409:
+            self._api.create(GRAPHS, body)
+        except Refused as refused:
+            if refused.code != 409:
                 raise
         self._tell(request, phase="Deploying", dgdName=name)
 
     def _follow(self, request: Object) -> None:
-        graph: Any = self._custom.get_namespaced_custom_object(*self._place, GRAPHS, request["status"]["dgdName"])
-        if graph.get("status", {}).get("state") == "successful":
+        graph = self._api.get(GRAPHS, request["metadata"]["namespace"], request["status"]["dgdName"]) or {}
+        if (graph.get("status") or {}).get("state") == "successful":
             self._tell(request, phase="Deployed")
 
     def _requests(self) -> list[Object]:
-        listed: Any = self._custom.list_namespaced_custom_object(*self._place, REQUESTS)
-        found: list[Object] = listed["items"]
+        found: list[Object] = self._api.list(REQUESTS, self._namespace)["items"]
         return found
 
-    def _replace(self, plural: str, body: Object) -> None:
-        self._custom.replace_namespaced_custom_object(*self._place, plural, body["metadata"]["name"], body)
-
     def _tell(self, request: Object, **said: object) -> None:
-        body = {**request, "status": {**request.get("status", {}), **said}}
-        self._custom.replace_namespaced_custom_object_status(*self._place, REQUESTS, request["metadata"]["name"], body)
+        self._api.replace(REQUESTS, {**request, "status": {**request.get("status", {}), **said}}, "status")
 
-    def _job(self, request: Object) -> Any:  # noqa: ANN401 -- a model of the client package
-        try:
-            return self._batch.read_namespaced_job(_job_name(request), self._namespace)
-        except client.ApiException as error:
-            if error.status == 404:
-                return None
-            raise
+    def _job(self, request: Object) -> Object | None:
+        return self._api.get("jobs", request["metadata"]["namespace"], _job_name(request))
 
     def _output(self, request: Object) -> dict[str, str] | None:
-        try:
-            found: Any = self._core.read_namespaced_config_map(_output_name(request), self._namespace)
-        except client.ApiException as error:
-            if error.status == 404:
-                return None
-            raise
-        return dict(found.data)
+        found = self._api.get("configmaps", request["metadata"]["namespace"], output_name(request))
+        return dict(found["data"]) if found else None
 
     def _forget(self, request: Object) -> None:
         """What an earlier Job left is deleted before a new one starts."""
-        if self._output(request) is not None:
-            self._core.delete_namespaced_config_map(_output_name(request), self._namespace)
+        self._api.delete("configmaps", request["metadata"]["namespace"], output_name(request))
+
+
+def _passing(refused: Refused) -> bool:
+    """Whether the object changed or went meanwhile, or its namespace ends: the next round sees how it stands now."""
+    return refused.code in (404, 409) or "being terminated" in str(refused)
+
+
+def _hook(name: str) -> Object:
+    """Its webhook, for nothing that anybody would ever create."""
+    hook = {
+        "name": WEBHOOK,
+        "clientConfig": {"url": "https://127.0.0.1:1/never"},
+        "rules": [{"apiGroups": ["nvidia.com"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["none"]}],
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    return {**kind, "metadata": {"name": name, "labels": {OURS: "true"}}, "webhooks": [hook]}
 
 
 def _job_name(request: Object) -> str:
     return f"profile-{request['metadata']['name']}"
 
 
-def _output_name(request: Object) -> str:
+def output_name(request: Object) -> str:
+    """The ConfigMap that a profiler would leave behind."""
     return f"dgdr-output-{request['metadata']['name']}"
 
 

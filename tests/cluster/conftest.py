@@ -20,12 +20,13 @@ from dgdr_operator.settings import Settings
 from e2e.controlplane.build import BuildError
 from e2e.processes import NotReady
 from e2e.saying import say
+from e2e.upstream import at_work
 from e2e.waiting import eventually
 from tests.cluster.stage.dynamo import Dynamo
 from tests.cluster.stage.ground import Ground, Which, standing
 from tests.cluster.stage.replica import HURRY, Replica
-from tests.cluster.stage.stage import Cast, Stage
-from tests.cluster.stage.witness import Witness, broken
+from tests.cluster.stage.stage import Cast, Mode, Stage
+from tests.cluster.stage.witness import Witness, broken, trespasses
 from tests.cluster.user import User
 from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
@@ -128,22 +129,40 @@ def eventually_fixture() -> Callable[..., object]:
 
 
 @pytest.fixture(scope="session")
-def cast(ground: Ground, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cast]:
-    """A replica that lives through all chaos of this session, and those who watch it.
+def cast(
+    ground: Ground,
+    pytestconfig: pytest.Config,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Cast]:
+    """A replica that lives through all chaos of this session, and those who watch it; its mode is the parameter.
 
     It sweeps every second, unless the session holds long forms: a thousand requests a second are no rest.
     """
+    mode: Mode = getattr(request, "param", "auto")
     folder = tmp_path_factory.mktemp("replicas")
-    with ground.proxy() as proxy:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(ground.proxy())
+        fake = ground.which == "fake"
+        platform = stack.enter_context(at_work(ground.api, finishes=fake)) if mode == "plugin" else None
         dynamo, witness = Dynamo(ground.api), Witness(ground.api)
-        dynamo.start()
-        witness.start()
+        for one in (dynamo, witness):
+            one.start()
+            stack.callback(one.close)
         hurried = pytestconfig.getoption("markexpr") == "not scale"
-        replica = Replica(folder, proxy.url, ground.token, hurry=HURRY if hurried else {**HURRY, "sweep.PERIOD": 20.0})
-        yield Cast(ground=ground, proxy=proxy, replica=replica, dynamo=dynamo, witness=witness, folder=folder)
-        replica.close()
-        dynamo.close()
-        witness.close()
+        hurry = HURRY if hurried else {**HURRY, "sweep.PERIOD": 20.0}
+        replica = Replica(folder, proxy.url, ground.token, (f"--mode={mode}",), hurry)
+        stack.callback(replica.close)
+        yield Cast(
+            ground=ground,
+            mode=mode,
+            platform=platform,
+            proxy=proxy,
+            replica=replica,
+            dynamo=dynamo,
+            witness=witness,
+            folder=folder,
+        )
 
 
 @pytest.fixture
@@ -159,5 +178,8 @@ def stage(cast: Cast, namespace: str, request: pytest.FixtureRequest) -> Iterato
     cast.proxy.calm()
     if request.session.testsfailed:
         print(cast.replica.words())  # noqa: T201 - shown beside the failure it may explain
-    assert broken(cast.witness.protocol(namespace)) == []
+    protocol = cast.witness.protocol(namespace)
+    assert broken(protocol) == []
+    assert not stage.plugin or trespasses(protocol) == []
+    assert cast.platform is None or cast.platform.faults == []
     assert cast.replica.faults()[known:] == []

@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from dgdr_operator.controller import doorbell
 from dgdr_operator.controller.doorbell import ForeverWithJitter, settings
 from dgdr_operator.controller.life import Life
 from tests.cluster.user import GRAPHS, REQUESTS, User
@@ -195,10 +194,6 @@ async def test_k08_k10_a_fall_of_the_watch_cancels_nothing_of_ours_and_parks_no_
     assert controller.wrong(0.0) is None
 
 
-def test_k09_the_watch_library_may_not_kill_the_process() -> None:
-    assert settings().process.ultimate_exiting_timeout is None
-
-
 async def test_k11_signals_stay_with_whoever_had_them(controller: Life, user: User) -> None:
     await user.ask("chat")
     await user.wait(lambda: user.graph("chat-dgd"), "the watch to be at work")
@@ -242,23 +237,6 @@ async def test_k17_a_busy_list_is_not_asked_ten_times_a_second(user: User, serve
     assert controller.wrong(0.0) is None
 
 
-def test_k18_a_dead_connection_is_noticed_before_the_half_minute_is_over() -> None:
-    watching = settings().watching
-
-    assert watching.inactivity_timeout is not None
-    assert watching.inactivity_timeout <= 25
-    assert watching.server_timeout is not None
-    assert watching.server_timeout < watching.inactivity_timeout
-
-
-def test_k19_replicas_do_not_freeze_each_other() -> None:
-    assert settings().peering.standalone
-
-
-def test_k20_the_watch_library_posts_no_events() -> None:
-    assert not settings().posting.enabled
-
-
 @pytest.mark.chaos
 async def test_k21_a_token_that_is_refused_once_is_read_again(user: User, server: ApiServer, controller: Life) -> None:
     await falls(user, server, Fault(status=401))
@@ -267,9 +245,3 @@ async def test_k21_a_token_that_is_refused_once_is_read_again(user: User, server
 
     await user.wait(lambda: user.graph("chat-dgd"), "the graph")
     assert controller.wrong(0.0) is None
-
-
-def test_k23_the_watch_library_serves_no_webhooks() -> None:
-    assert settings().admission.server is None
-    assert settings().admission.managed is None
-    assert doorbell.settings().scanning.disabled

@@ -21,7 +21,9 @@ GROUPS = {
     "dynamographdeployments": "/apis/nvidia.com/v1beta1",
     "customresourcedefinitions": "/apis/apiextensions.k8s.io/v1",
     "events": "/apis/events.k8s.io/v1",
+    "jobs": "/apis/batch/v1",
     "leases": "/apis/coordination.k8s.io/v1",
+    "validatingwebhookconfigurations": "/apis/admissionregistration.k8s.io/v1",
 }
 """Plural -> where it is served; the core group for all else."""
 

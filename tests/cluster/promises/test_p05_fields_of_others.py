@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.stage.stage import Stage
+from dgdr_operator.controller import graphs
+from tests.cluster.stage.stage import Stage, in_modes
 from tests.cluster.user import GRAPHS
 from tests.fakes.asked import Object
 
@@ -26,6 +27,7 @@ def apply(stage: Stage, graph: Object, **said: object) -> Object:
     return stage.api.apply(GRAPHS, {**kind, "metadata": metadata, **({"spec": spec} if spec else {})}, "somebody")
 
 
+@in_modes("owner")
 def test_p05_what_others_add_stays_theirs(stage: Stage) -> None:
     stage.ask()
     stage.settled()
@@ -41,6 +43,7 @@ def test_p05_what_others_add_stays_theirs(stage: Stage) -> None:
     assert owned_by(after, "somebody") == owned_by(before, "somebody") != {}
 
 
+@in_modes("owner")
 @pytest.mark.parametrize(("drift", "stays"), [("correct", False), ("report", True), ("ignore", True)])
 def test_p05_what_others_change_is_put_back_only_if_that_is_wanted(stage: Stage, drift: str, stays: bool) -> None:  # noqa: FBT001 - a column of the table
     stage.ask(annotations={DRIFT: drift})
@@ -55,3 +58,32 @@ def test_p05_what_others_change_is_put_back_only_if_that_is_wanted(stage: Stage,
     assert stage.quiet() == []
     after = stage.graph() or {}
     assert (after["spec"]["components"][1]["replicas"] == 7) == stays
+
+
+@in_modes("plugin")
+@pytest.mark.parametrize("drift", ["correct", "report", "ignore"])
+def test_p05_the_platforms_graph_is_not_touched_whatever_others_do(stage: Stage, drift: str) -> None:
+    stage.ask(annotations={DRIFT: drift})
+    stage.settled()
+    graph = stage.graph() or {}
+
+    apply(stage, graph, labels=True, components=[{"name": graph["spec"]["components"][1]["name"], "replicas": 7}])
+    stage.eventually(lambda: graphs.state(stage.graph() or {}).serving, "the change to be served")
+    before = stage.graph()
+
+    assert stage.quiet(2.5) == []
+    assert stage.graph() == before
+
+
+@in_modes("plugin")
+def test_p05_what_others_add_to_our_answer_stays_theirs(stage: Stage) -> None:
+    assert stage.cast.platform is not None
+    with stage.cast.platform.deaf():
+        stage.ask()
+        stage.eventually(stage.answer, "the answer")
+        noted = {"metadata": {"annotations": {"team": "blue"}}}
+        before = stage.api.patch("configmaps", stage.namespace, "dgdr-output-chat", noted)
+
+        assert stage.quiet(2.5) == []
+
+        assert stage.api.get("configmaps", stage.namespace, "dgdr-output-chat") == before

@@ -8,7 +8,7 @@ import pytest
 
 from e2e.chart import LEASE
 from e2e.saying import Say
-from tests.cluster.stage.stage import SLACK, Stage
+from tests.cluster.stage.stage import SLACK, Stage, in_modes
 
 WAITS = {"lease__DURATION": 12.0, "lease__DEADLINE": 8.0, "lease__RENEWAL": 2.0, "lease__GLANCE": 1.0}
 """The waits of the election in production, in seconds."""
@@ -18,6 +18,7 @@ WHOLE = pytest.param(1.0, 1.0, id="as it is", marks=pytest.mark.scale)
 
 
 @pytest.mark.real
+@in_modes("owner", "plugin")
 @pytest.mark.parametrize(("share", "slack"), [HALF, WHOLE])
 @pytest.mark.parametrize(("end", "limit"), [("killed", 20.0), ("stopped", 3.0)])
 def test_p07_another_replica_goes_on(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from e2e.saying import Say
-from tests.cluster.stage.stage import Stage
+from tests.cluster.stage.stage import Stage, in_modes
 
 LIMIT = 256.0
 
 
+@in_modes("owner", "plugin")
 @pytest.mark.parametrize("crowd", [30, pytest.param(5000, marks=pytest.mark.scale)])
 def test_p09_memory_stays_below_its_limit(stage: Stage, crowd: int, say: Say) -> None:
     for number in range(crowd):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dgdr_operator.controller.world import owner
-from tests.cluster.stage.witness import Seen, broken
+from tests.cluster.stage.witness import Seen, broken, trespasses
 from tests.cluster.user import GRAPHS, REQUESTS
 from tests.fakes.asked import Object
 
@@ -79,3 +79,23 @@ def test_deployed_without_success_breaks_p6(story: Callable[..., list[Seen]], re
     )
 
     assert [words[:2] for words in broken(protocol)] == ["P6"]
+
+
+def test_what_the_platform_makes_it_may_name_afterwards(story: Callable[..., list[Seen]]) -> None:
+    made = graph()
+    made["metadata"]["labels"]["nvidia.com/managed-by"] = "dynamo-operator"
+
+    assert broken(story((REQUESTS, "ADDED", request()), (GRAPHS, "ADDED", made))) == []
+
+
+@pytest.mark.parametrize("manager", ["dgdr-operator", "dgdr-operator-status"])
+@pytest.mark.parametrize(("plural", "body"), [(REQUESTS, request()), (GRAPHS, graph())], ids=["request", "graph"])
+def test_our_hand_on_what_is_the_platforms_is_a_trespass(
+    story: Callable[..., list[Seen]], plural: str, body: Object, manager: str
+) -> None:
+    theirs, ours = (
+        {**body, "metadata": {**body["metadata"], "managedFields": [{"manager": one}]}} for one in ("user", manager)
+    )
+
+    assert trespasses(story((plural, "ADDED", theirs))) == []
+    assert trespasses(story((plural, "ADDED", theirs), (plural, "MODIFIED", ours))) != []

@@ -12,7 +12,7 @@ from typing import Literal
 import yaml
 
 from e2e import backends, chart, definitions
-from e2e.cluster import HOME
+from e2e.cluster import HOME, OURS, Cluster
 from e2e.controlplane.build import BuildError
 from tests.fakes import rights
 from tests.fakes.api import Api
@@ -84,7 +84,22 @@ def _real(aside: Aside, folder: Path) -> Iterator[Ground]:
     with backends.choose(folder) as cluster, definitions.installed(cluster, origin):
         operator = cluster.identity("operator")
         cluster.apply(*chart.rights("operator"))
-        config = yaml.safe_load(cluster.kubectl("config", "view", "--minify", "--raw", "--flatten"))
-        authority = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
-        api = Api(cluster.url, config["users"][0]["user"]["token"], authority)
-        yield Ground(which="real", api=api, token=operator.token, aside=aside)
+        yield Ground(which="real", api=administrator(cluster), token=operator.token, aside=aside)
+
+
+def administrator(cluster: Cluster) -> Api:
+    """Somebody who may do anything in *cluster*, by a token: not every administrator has one of his own."""
+    name = "stagehand"
+    group, role = "rbac.authorization.k8s.io", {"kind": "ClusterRole", "name": "cluster-admin"}
+    found = cluster.identity(name)
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"{HOME}:{name}", "labels": {OURS: "true"}},
+        "roleRef": {"apiGroup": group, **role},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": HOME}],
+    }
+    cluster.apply(binding)
+    config = yaml.safe_load(found.kubeconfig.read_text())
+    authority = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+    return Api(cluster.url, found.token, authority)

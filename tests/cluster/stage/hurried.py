@@ -6,15 +6,14 @@ A test of ten minutes is a test that nobody runs. What changes is how long it wa
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
-from dgdr_operator.controller import run
-from dgdr_operator.controller.clock import Clock
+import kopf
 
-SKEW = "SKEW"
-"""Stands for no constant: seconds by which the wall clock of this process is wrong."""
+from dgdr_operator.controller import doorbell, run
+from dgdr_operator.controller.clock import Clock
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,8 +21,8 @@ def main(arguments: Sequence[str]) -> int:
     split = arguments.index("--")
     for change in arguments[:split]:
         name, _, value = change.partition("=")
-        if name == SKEW:
-            _skew(timedelta(seconds=float(value)))
+        if name in SPECIAL:
+            SPECIAL[name](float(value))
             continue
         room, _, constant = name.partition(".")
         module = import_module(f"dgdr_operator.controller.{room}")
@@ -34,14 +33,59 @@ def main(arguments: Sequence[str]) -> int:
     return run.main(arguments[split + 1 :])
 
 
-def _skew(by: timedelta) -> None:
+def _skew(seconds: float) -> None:
+    """The wall clock of this process is wrong."""
+
     def wrong() -> str:
-        return (datetime.now(UTC) + by).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def skewed() -> Clock:
         return Clock(timestamp=wrong)
 
     vars(run)["Clock"] = skewed
+
+
+def _haste(share: float) -> None:
+    """The watch is patient for this share of its times only."""
+
+    def hasty(chosen: kopf.OperatorSettings) -> None:
+        watching = chosen.watching
+        watching.inactivity_timeout *= share
+        if watching.server_timeout and watching.client_timeout:
+            watching.server_timeout = round(watching.server_timeout * share)
+            watching.client_timeout *= share
+
+    _choosing(hasty)
+
+
+def _kill(seconds: float) -> None:
+    """The watch library, left to itself, kills a process that takes longer to end."""
+    vars(type(kopf.OperatorSettings().process))["__init__"].__defaults__ = (seconds,)
+
+
+def _unguarded(_: float) -> None:
+    """It is left to itself in that."""
+
+    def let(chosen: kopf.OperatorSettings) -> None:
+        chosen.process = kopf.OperatorSettings().process
+
+    _choosing(let)
+
+
+def _choosing(change: Callable[[kopf.OperatorSettings], None]) -> None:
+    """What the doorbell chooses for the watch library is changed."""
+    choose = doorbell.settings
+
+    def changed() -> kopf.OperatorSettings:
+        chosen = choose()
+        change(chosen)
+        return chosen
+
+    vars(doorbell)["settings"] = changed
+
+
+SPECIAL = {"SKEW": _skew, "HASTE": _haste, "KILL": _kill, "UNGUARDED": _unguarded}
+"""What is no constant."""
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ HURRY: Mapping[str, float] = {
     "discovery.PERIOD": 1.0,
     "hearing.PATIENCE": 4.0,
     "run.KINDS_PERIOD": 1.0,
+    "upstream.PERIOD": 1.0,
     "acting.DENIED_PAUSE": 2.0,
     "reconcile.LASTING_CAP": 10.0,
 }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import pytest
+import yaml
 
 from dgdr_operator.controller import covers
+from e2e.upstream import WITHOUT_PODS, Upstream, at_work, output_name
 from e2e.waiting import eventually
 from tests.cluster.stage.dynamo import Dynamo
 from tests.cluster.stage.ground import Ground
@@ -30,13 +35,26 @@ SPEC: Object = {
     "backend": "vllm",
     "hardware": {"gpuSku": "h200_sxm", "totalGpus": 8, "numGpusPerNode": 8},
 }
+PLUGGABLE: Object = {"profilingJob": WITHOUT_PODS}
+"""Overrides of a request that we may plan for the platform's own controller."""
+Mode = Literal["auto", "owner", "plugin"]
+
+
+def in_modes(*modes: Mode) -> pytest.MarkDecorator:
+    """Plays a test once in each of *modes*; without it a test is played in auto, where the platform is not seen."""
+    return pytest.mark.parametrize("cast", modes, indirect=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who lives through all tests of a session: the ground, and those who work on it."""
+    """Who lives through all tests of a session: the ground, and those who work on it.
+
+    mode: what the replica is told to be; platform: the platform's own controller, at work in the mode plugin.
+    """
 
     ground: Ground
+    mode: Mode
+    platform: Upstream | None
     proxy: Proxy
     replica: Replica
     dynamo: Dynamo
@@ -46,7 +64,8 @@ class Cast:
     def another(self, proxy: Proxy, *flags: str, **hurry: float) -> Replica:
         """One more replica, behind *proxy*; hurry: more waits made short, by room and constant: `lease__DURATION`."""
         changes = {name.replace("__", "."): value for name, value in hurry.items()}
-        return Replica(self.folder, proxy.url, self.ground.token, flags, {**HURRY, **changes})
+        told = (f"--mode={self.mode}", *flags)
+        return Replica(self.folder, proxy.url, self.ground.token, told, {**HURRY, **changes})
 
 
 @dataclass(slots=True)
@@ -72,10 +91,36 @@ class Stage:
         """The controller."""
         return self.cast.replica
 
+    @property
+    def plugin(self) -> bool:
+        """Whether the platform's own controller reconciles, and asks the replica for plans."""
+        return self.cast.mode == "plugin"
+
+    @contextmanager
+    def alone(self, **hurry: float) -> Iterator[Replica]:
+        """A replica that looks at this namespace only, in the place of the usual one; *hurry* as for `another`."""
+        self.replica.stop()
+        replica = self.cast.another(self.proxy, "--namespace", self.namespace, **hurry)
+        try:
+            replica.start()
+            yield replica
+            assert replica.faults() == []
+        finally:
+            replica.close()
+
+    @contextmanager
+    def visited(self) -> Iterator[None]:
+        """The platform's own controller is at work in this namespace, for a while."""
+        with at_work(self.api, self.namespace, finishes=self.cast.ground.which == "fake") as platform:
+            yield
+        assert platform.faults == []
+
     def ask(
         self, name: str = "chat", *, namespace: str = "", annotations: Mapping[str, str] | None = None, **spec: Json
     ) -> Object:
-        """Applies a request that is feasible unless *spec* says otherwise."""
+        """Applies a request that is feasible unless *spec* says otherwise, in the mode plugin one that asks for us."""
+        if self.plugin:
+            spec = {"overrides": PLUGGABLE, **spec}
         metadata = {"name": name, "namespace": namespace or self.namespace, "annotations": dict(annotations or {})}
         body = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeploymentRequest", "metadata": metadata}
         return self.api.apply(REQUESTS, {**body, "spec": {**copy.deepcopy(SPEC), **spec}})
@@ -106,6 +151,11 @@ class Stage:
         found: list[Object] = self.api.list(GRAPHS, namespace or self.namespace)["items"]
         return found
 
+    def answer(self, name: str = "chat") -> Mapping[str, str]:
+        """What the replica handed to the platform's own controller, {} before it did."""
+        found = self.api.get("configmaps", self.namespace, output_name({"metadata": {"name": name}})) or {}
+        return found.get("data") or {}
+
     def reasons(self) -> list[str]:
         """The reasons of the namespace's Events."""
         return [event["reason"] for event in self.api.list("events", self.namespace)["items"]]
@@ -119,12 +169,18 @@ class Stage:
         self.eventually(lambda: self.phase(name) == phase, f"{name} to be {phase}", seconds)
         return self.status(name)
 
+    def until_frozen(self, name: str = "chat") -> None:
+        """Waits until the replica leaves the request, which it served, to the platform's own controller."""
+        self.eventually(lambda: self.condition(name, "Synced").get("reason") == "ForeignController", f"{name} frozen")
+
     def right(self, name: str = "chat", namespace: str = "") -> bool:
         """Whether the world is as the request wants it: P2's model."""
         status, graph = self.status(name, namespace), self.graph(name, namespace)
         if graph is None or status.get("phase") != "Deployed":
             return False
         wanted = (status.get("profilingResults") or {}).get("selectedConfig") or {}
+        if self.plugin and _planned(self.answer(name)) != wanted.get("spec"):
+            return False
         return covers.covers(graph, {"spec": wanted.get("spec")}) and len(self.graphs(namespace)) >= 1
 
     def settled(self, *names: str, seconds: float = PATIENCE) -> None:
@@ -147,6 +203,12 @@ class Stage:
         before = len(self.writes())
         time.sleep(seconds)
         return len(self.writes()) == before
+
+
+def _planned(answer: Mapping[str, str]) -> Json:
+    """The spec of the graph that the answer contains."""
+    *_, graph = yaml.safe_load_all(answer.get("final_config.yaml", "{}"))
+    return graph.get("spec")
 
 
 def only(hook: FaultHook, *, namespace: str) -> FaultHook:
