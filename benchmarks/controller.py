@@ -12,15 +12,15 @@ import os
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dgdr_operator.controller.cluster import Cluster as Client
 from dgdr_operator.controller.cluster import Kind
-from e2e import backends, chart, definitions
+from e2e import audit, backends, chart, definitions
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
 from e2e.processes import family, resident
@@ -31,10 +31,8 @@ GRAPHS = Kind(group="nvidia.com", version="v1beta1", plural="dynamographdeployme
 AT_ONCE = 32
 """Requests that are written at a time."""
 LIMIT = 600.0
-SETTLING = 1.0
-"""Seconds until those who look on have begun to."""
-PLANNED, NAMED = "{.status.profilingResults.selectedConfig.kind}", "{.kind}"
-"""What a request with a plan has, and what every graph has."""
+POLL = 1.0
+HTTP_ERROR = 400
 
 Object = dict[str, Any]
 
@@ -83,58 +81,57 @@ def bodies(kind: str, count: int) -> list[Object]:
 
 
 async def flood(cluster: Cluster, operator: OperatorProcess, namespace: str, asked: list[Object], kind: str) -> None:
-    """Writes all requests at once, and waits for their plans and their graphs."""
-    client = await Client.connect()
-    written: dict[str, float] = {}
+    """Writes all requests at once, and waits for their graphs."""
+    client, since = await Client.connect(), audit.mark(cluster)
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def write(body: Object) -> None:
         async with gate:
             await client.create(REQUESTS, namespace, body)
-            written[body["metadata"]["name"]] = time.monotonic()
 
     async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
-        plans = group.create_task(seen(cluster, REQUESTS, namespace, PLANNED, len(asked)))
-        graphs = group.create_task(seen(cluster, GRAPHS, namespace, NAMED, len(asked)))
-        await asyncio.sleep(SETTLING)
-        began = time.monotonic()
         for body in asked:
             group.create_task(write(body))
+        while logged(cluster, since) < len(asked):  # noqa: ASYNC110 -- a file is polled
+            await asyncio.sleep(POLL)
     await client.close()
-    planned = plans.result()
-    waits = sorted(planned[name] - written[name] for name in planned)
-    ranks = statistics.quantiles(waits, n=100)
-    say(
-        f"{len(asked)} {kind} requests: written in {max(written.values()) - began:.1f} s; last plan at "
-        f"{max(planned.values()) - began:.1f} s, last graph at {max(graphs.result().values()) - began:.1f} s; "
-        f"request -> plan p50 {ranks[49]:.2f} s, p99 {ranks[98]:.2f} s"
-    )
+    tell(audit.writes(cluster, since), namespace, kind)
     main, *others = (resident(pid) for pid in family(operator.pid))
     say(f"resident memory {main:.0f} MiB, of its children {', '.join(f'{other:.0f}' for other in others)} MiB")
 
 
-async def seen(cluster: Cluster, kind: Kind, namespace: str, what: str, count: int) -> Mapping[str, float]:
-    """When *what* was first seen of each of *count* objects. It is watched: lists would burden the API server."""
-    argv = [
-        "get",
-        kind.plural,
-        "--namespace",
-        namespace,
-        "--watch-only",
-        "-o",
-        f"jsonpath={{.metadata.name}} {what}{{'\\n'}}",
-    ]
-    onlooker = await asyncio.create_subprocess_exec(cluster.program, *argv, stdout=asyncio.subprocess.PIPE)
-    found: dict[str, float] = {}
-    try:
-        while len(found) < count and onlooker.stdout and (line := await onlooker.stdout.readline()):
-            name, *said = line.decode().split()
-            if said:
-                found.setdefault(name, time.monotonic())
-    finally:
-        onlooker.terminate()
-        await onlooker.wait()
-    return found
+def logged(cluster: Cluster, since: int) -> int:
+    """Graphs that were written since, as the API server's own log says: to list or to watch them would burden it."""
+    if cluster.audit_log is None:
+        raise audit.NoAuditLog
+    with cluster.audit_log.open("rb") as log:
+        log.seek(since)
+        return log.read().count(b'"resource":"dynamographdeployments"')
+
+
+def tell(writes: Sequence[audit.Write], namespace: str, kind: str) -> None:
+    """Prints when requests were there, had their plans and had their graphs, on the API server's clock."""
+    asked: dict[str, float] = {}
+    planned: dict[str, float] = {}
+    stood: dict[str, float] = {}
+    for write in writes:
+        if write.namespace != namespace or write.code >= HTTP_ERROR:
+            continue
+        at = datetime.fromisoformat(write.at).timestamp()
+        if (write.verb, write.resource) == ("create", REQUESTS.plural):
+            asked[write.name] = at
+        elif write.resource == f"{REQUESTS.plural}/status" and f"{write.name}-dgd" not in stood:
+            planned[write.name] = at  # the last status before the graph names it
+        elif write.resource == GRAPHS.plural:
+            stood.setdefault(write.name, at)
+    began = min(asked.values())
+    waits = sorted(planned[name] - asked[name] for name in planned)
+    ranks = statistics.quantiles(waits, n=100)
+    say(
+        f"{len(asked)} {kind} requests: written in {max(asked.values()) - began:.1f} s; last plan at "
+        f"{max(planned.values()) - began:.1f} s, last of {len(stood)} graphs at {max(stood.values()) - began:.1f} s; "
+        f"request -> plan p50 {ranks[49]:.2f} s, p99 {ranks[98]:.2f} s"
+    )
 
 
 def say(sentence: str) -> None:

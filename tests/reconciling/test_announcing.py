@@ -147,6 +147,26 @@ async def test_nobody_waits_for_an_event_and_what_is_left_at_the_end_is_counted(
     assert "2 Events were not told" in caplog.text
 
 
+async def test_events_wait_while_requests_do_but_not_for_ever() -> None:
+    board, now, crowd = Board(), [0.0], [True]
+    server: Any = board
+    told = Events(server, lambda: now[0], lambda: crowd[0])
+    work = asyncio.create_task(told.work())
+
+    told.announce(request(), saying("first"))
+    await asyncio.sleep(3 * events.PAUSE)
+    waiting = len(board.events)
+    now[0] += events.PATIENCE
+    await asyncio.sleep(3 * events.PAUSE)
+    late = len(board.events)
+    told.announce(request(), saying("second"))
+    crowd[0] = False
+    await asyncio.sleep(3 * events.PAUSE)
+    work.cancel()
+
+    assert (waiting, late, len(board.events)) == (0, 1, 2)
+
+
 def test_every_reason_in_the_code_is_one_of_the_constants() -> None:
     used = {reason for path in CONTROLLER.glob("*.py") for reason in _reasons(ast.parse(path.read_text()))}
     used |= {*news.FAILURES.values(), *news.TOLD}

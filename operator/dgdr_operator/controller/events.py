@@ -24,6 +24,8 @@ NAME_LIMIT = 200
 """Characters of a request's name kept in an Event's name, which has 253."""
 BURST, PERIOD = 25, 300.0
 """Events that one request may have at once, and the seconds until it may have one more."""
+PATIENCE, PAUSE = 30.0, 0.1
+"""Seconds that an Event waits at most while requests wait to be served, and between two looks whether they do."""
 WAITING = 10_000
 """Events that wait to be told, at about a kilobyte each; what happens beyond that is not told."""
 REMEMBERED = 4096
@@ -53,15 +55,18 @@ REASONS: Mapping[str, str] = {
 class Events:
     """Tells what happened, one Event after another: nobody waits for that, and whoever serves requests comes first.
 
-    An Event is a courtesy: one that cannot be told is logged and forgotten.
+    An Event is a courtesy: one that cannot be told is logged and forgotten. busy: whether requests wait to be served.
     """
 
-    def __init__(self, cluster: Cluster, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, cluster: Cluster, seconds: Callable[[], float], busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self._cluster = cluster
+        self._busy = busy
         self._seconds = seconds
         self._told: OrderedDict[str, int] = OrderedDict()
         self._pace: OrderedDict[str, Bucket] = OrderedDict()
-        self._waiting: asyncio.Queue[tuple[dict[str, Any], str]] = asyncio.Queue(WAITING)
+        self._waiting: asyncio.Queue[tuple[dict[str, Any], str, float]] = asyncio.Queue(WAITING)
 
     def announce(self, request: Object, action: Announce) -> None:
         """Has it told soon, or counted as said once more; nothing beyond the limits."""
@@ -69,12 +74,14 @@ class Events:
             metrics.EVENTS_LEFT_OUT.inc()
             return
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        self._waiting.put_nowait((event(request, action, now), now))
+        self._waiting.put_nowait((event(request, action, now), now, self._seconds() + PATIENCE))
 
     async def work(self) -> None:
         """Tells for ever."""
         while True:
-            body, now = await self._waiting.get()
+            body, now, latest = await self._waiting.get()
+            while self._busy() and self._seconds() < latest:  # noqa: ASYNC110 - a queue is long or short at every moment
+                await asyncio.sleep(PAUSE)
             try:
                 await self._tell(body, now)
             except errors.ClusterError as error:
@@ -84,7 +91,8 @@ class Events:
             self._waiting.task_done()
 
     async def all_told(self, patience: float) -> None:
-        """Waits until everything was told, *patience* seconds at most."""
+        """Waits until everything was told, *patience* seconds at most; who is busy does not matter any more."""
+        self._busy = lambda: False
         try:
             async with asyncio.timeout(patience):
                 await self._waiting.join()

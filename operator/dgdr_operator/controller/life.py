@@ -79,7 +79,7 @@ class Life:
         )
         slots = [Slot() for _ in range(scope.slots)]
         self._estimation = Estimation(slots, scope.settings, self._queue.add, clock, cluster.traces)
-        self._events = Events(cluster, clock.seconds)
+        self._events = Events(cluster, clock.seconds, busy=lambda: len(self._queue.ledger) > WORKERS)
         self._hearing = Hearing()
         self._upstream = Upstream(cluster, self._cache, scope.mode, self._all_again)
         self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace, self._found)
