@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from dgdr_operator.controller import errors, gauges, metrics, modes, recall
 from dgdr_operator.controller.acting import Actor
@@ -15,7 +16,6 @@ from dgdr_operator.controller.cache import Cache, Name, Object, name_of, version
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, JOBS, NAMESPACES, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
-from dgdr_operator.controller.doorbell import Doorbell
 from dgdr_operator.controller.estimation import Estimation, Slot
 from dgdr_operator.controller.events import Events
 from dgdr_operator.controller.existence import Existence
@@ -29,8 +29,12 @@ from dgdr_operator.controller.upstream import Upstream
 from dgdr_operator.controller.workqueue import Workqueue
 from dgdr_operator.settings import Settings
 
+if TYPE_CHECKING:
+    from dgdr_operator.controller.doorbell import Doorbell
+
 log = logging.getLogger(__name__)
 
+DOORBELL = "dgdr_operator.controller.doorbell"
 WORKERS = 8
 """Reconciles at a time; each mostly waits for the API server."""
 RECONCILE_LIMIT = 120.0
@@ -83,7 +87,7 @@ class Life:
         self._hearing = Hearing()
         self._upstream = Upstream(cluster, self._cache, scope.mode, self._all_again)
         self._sweep = Sweep(cluster, self._cache, scope.kinds, scope.namespace, self._found)
-        self._doorbell = Doorbell(scope.kinds, scope.namespace, self._heard, self._sweep.ask)
+        self._doorbell: Doorbell | None = None
         self._reconciler = Reconciler(self._tools(clock))
 
     def _tools(self, clock: Clock) -> Tools:
@@ -137,11 +141,14 @@ class Life:
             await self._end(workers, [*parts, *ended], final=stop.is_set())
 
     async def _listen(self) -> None:
-        """The watch begins after the first sweep: its library needs milliseconds for each object that is there already.
+        """The watch begins after the first sweep: its library takes half a second to load, and milliseconds for each
+        object that is there already.
 
         What changes in between it finds by itself, since it begins with a list of its own.
         """
         await self._sweep.swept.wait()
+        hang: type[Doorbell] = (await asyncio.to_thread(import_module, DOORBELL)).Doorbell
+        self._doorbell = hang(self._scope.kinds, self._scope.namespace, self._heard, self._sweep.ask)
         self._doorbell.open()
         await asyncio.Event().wait()
 
@@ -178,7 +185,8 @@ class Life:
             part.cancel()
         await asyncio.gather(workers, *parts, return_exceptions=True)
         self._estimation.close()
-        await self._doorbell.close(FAREWELL)
+        if self._doorbell:
+            await self._doorbell.close(FAREWELL)
 
     def sweep(self) -> None:
         """Compares with the full lists soon."""
@@ -194,11 +202,12 @@ class Life:
                 "the watch did not tell within a minute what a sweep found: it begins anew", extra={"reason": which}
             )
             metrics.WATCH_DEAF.labels(which).inc()
-            self._doorbell.restart("deaf")
+            if self._doorbell:
+                self._doorbell.restart("deaf")
 
     def wrong(self, now: float) -> str | None:
         """Why a restart would help, if so."""
-        if not self._doorbell.alive:
+        if self._doorbell and not self._doorbell.alive:
             return "the doorbell's thread has ended"
         stuck = [key for key, began in self._reconciler.began.items() if now - began > RECONCILE_LIMIT]
         return f"stuck in {'/'.join(stuck[0])}" if stuck else None

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import kopf
-
-from dgdr_operator.controller import doorbell, run
+from dgdr_operator.controller import run
 from dgdr_operator.controller.clock import Clock
+
+if TYPE_CHECKING:
+    import kopf
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,26 +60,32 @@ def _haste(share: float) -> None:
     _choosing(hasty)
 
 
+def _library() -> Any:  # noqa: ANN401 -- a module
+    """The watch library, loaded only where something of it is changed: the controller itself loads it late."""
+    return import_module("kopf")
+
+
 def _kill(seconds: float) -> None:
     """The watch library, left to itself, kills a process that takes longer to end."""
-    vars(type(kopf.OperatorSettings().process))["__init__"].__defaults__ = (seconds,)
+    vars(type(_library().OperatorSettings().process))["__init__"].__defaults__ = (seconds,)
 
 
 def _unguarded(_: float) -> None:
     """It is left to itself in that."""
 
     def let(chosen: kopf.OperatorSettings) -> None:
-        chosen.process = kopf.OperatorSettings().process
+        chosen.process = _library().OperatorSettings().process
 
     _choosing(let)
 
 
 def _choosing(change: Callable[[kopf.OperatorSettings], None]) -> None:
     """What the doorbell chooses for the watch library is changed."""
+    doorbell = import_module("dgdr_operator.controller.doorbell")
     choose = doorbell.settings
 
     def changed() -> kopf.OperatorSettings:
-        chosen = choose()
+        chosen: kopf.OperatorSettings = choose()
         change(chosen)
         return chosen
 
