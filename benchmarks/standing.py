@@ -28,7 +28,6 @@ from tests.fakes.server import ApiServer
 REQUESTS, GRAPHS = "dynamographdeploymentrequests", "dynamographdeployments"
 LIMIT = 300.0
 EVENTS, PER_SECOND = 200, 10
-REST = 60.0
 NODE_BYTES = 12_000
 """A node of a real cluster: mostly images, addresses and annotations of its agents."""
 EVENT_WAIT = "workqueue_queue_duration_seconds_bucket"
@@ -41,25 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=5000, help="requests that stand (default %(default)s)")
     parser.add_argument("--nodes", type=int, default=5000, help="GPU nodes (default %(default)s)")
+    parser.add_argument("--rest", type=float, default=60.0, help="seconds to look on at rest (default %(default)s)")
     chosen = parser.parse_args(arguments)
     say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {chosen.requests} requests, {chosen.nodes} nodes")
     with tempfile.TemporaryDirectory(prefix="dgdr-") as folder, Aside() as aside:
         server = ApiServer()
         aside.do(server.start)
         try:
-            measure(server, aside, Path(folder), chosen.requests, chosen.nodes)
+            measure(server, aside, Path(folder), chosen)
         finally:
             aside.do(server.stop)
     return 0
 
 
-def measure(server: ApiServer, aside: Aside, folder: Path, requests: int, nodes: int) -> None:
+def measure(server: ApiServer, aside: Aside, folder: Path, chosen: argparse.Namespace) -> None:
     """Fills the cluster with what the controller itself made of one request, then starts it anew."""
+    requests: int = chosen.requests
     api = Api(server.url)
     for definition in own_definitions():
         api.create("customresourcedefinitions", definition)
     api.create("namespaces", {"metadata": {"name": "team"}})
-    aside.do(lambda: filled(server, nodes), LIMIT)
+    aside.do(lambda: filled(server, chosen.nodes), LIMIT)
     once(server, aside, folder)
     aside.do(lambda: multiplied(server, requests), LIMIT)
     server.log.clear()
@@ -77,7 +78,7 @@ def measure(server: ApiServer, aside: Aside, folder: Path, requests: int, nodes:
             f"resident memory {early:.0f} MiB at first, then {replica.resident():.0f} MiB"
         )
         events(server, aside, replica, requests)
-        rest(server, replica)
+        rest(server, replica, chosen.rest)
     finally:
         replica.close()
 
@@ -157,12 +158,12 @@ def buckets(replica: Replica) -> dict[float, float]:
     return {float(bound): float(count) for bound, count in found}
 
 
-def rest(server: ApiServer, replica: Replica) -> None:
+def rest(server: ApiServer, replica: Replica, seconds: float) -> None:
     """What it writes and burns when nothing happens."""
     since, burnt = len(server.writes), processor(replica.pid)
-    time.sleep(REST)
-    used = (processor(replica.pid) - burnt) / REST
-    say(f"{REST:g} s at rest: {len(server.writes) - since} writes, {used * 1000:.0f} millicores")
+    time.sleep(seconds)
+    used = (processor(replica.pid) - burnt) / seconds
+    say(f"{seconds:g} s at rest: {len(server.writes) - since} writes, {used * 1000:.0f} millicores")
 
 
 def processor(pid: int) -> float:
