@@ -7,6 +7,7 @@ waits, and what it costs at rest. The API server is that of the tests: what is m
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -64,6 +65,7 @@ def measure(server: ApiServer, aside: Aside, folder: Path, chosen: argparse.Name
     once(server, aside, folder)
     aside.do(lambda: multiplied(server, requests), LIMIT)
     server.log.clear()
+    gc.freeze()  # looking for garbage among so many objects would stop this API server for a second at a time
     replica = Replica(folder, server.url, "", ["--all-namespaces"], hurry={})
     began = time.monotonic()
     replica.begin()
