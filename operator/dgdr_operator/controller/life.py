@@ -165,8 +165,8 @@ class Life:
             await self._lease.leading.wait()
             self._sweep.ask()
         self._idle = False
-        await _report_missing_rights(self._cluster, self._scope)
         async with asyncio.TaskGroup() as group:
+            group.create_task(_report_missing_rights(self._cluster, self._scope))
             for _ in range(WORKERS):
                 group.create_task(self._reconciler.work())
 
