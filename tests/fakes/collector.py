@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
 
+from tests.fakes.listening import Door
+
 PROTOBUF = "application/x-protobuf"
 
 
@@ -50,21 +52,15 @@ class Collector:
         self.silent = False
         self.asked = 0
         self.url = ""
-        self._runner: web.AppRunner | None = None
+        self._door = Door()
 
     async def start(self, port: int = 0) -> None:
         """Listens, on a free port unless one is given."""
-        application = web.Application()
-        application.router.add_post("/v1/traces", self._take)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = await self._door.open(self._take, path="/v1/traces", port=port)
 
     async def stop(self) -> None:
         """Closes everything."""
-        if self._runner:
-            await self._runner.cleanup()
+        await self._door.close()
 
     def named(self, name: str, **attributes: object) -> list[Span]:
         """The spans of that name and those *attributes*, whose names have _ for each dot."""

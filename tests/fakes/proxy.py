@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
 from tests.fakes.asked import Asked, Fault, FaultHook, Refusal, parse
+from tests.fakes.listening import Door
 
 HOP = frozenset({"connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding"})
 """Headers that belong to one connection and are not passed on."""
@@ -45,7 +46,7 @@ class Proxy:
         self._trust = ssl.create_default_context(cadata=authority) if authority else True
         self._streams: dict[int, web.Request] = {}
         self._loop: asyncio.AbstractEventLoop
-        self._runner: web.AppRunner | None = None
+        self._door = Door()
         self._session: ClientSession | None = None
 
     async def start(self) -> None:
@@ -54,20 +55,14 @@ class Proxy:
         self._session = ClientSession(
             connector=TCPConnector(limit=0, ssl=self._trust), timeout=ClientTimeout(total=None), auto_decompress=False
         )
-        application = web.Application(client_max_size=2**24)
-        application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = await self._door.open(self._answer)
 
     async def stop(self) -> None:
         """Closes everything."""
         self.calm()
         if self._session:
             await self._session.close()
-        if self._runner:
-            await self._runner.cleanup()
+        await self._door.close()
 
     def calm(self) -> None:
         """No chaos from now on."""

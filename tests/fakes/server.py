@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.fakes import schema
 from tests.fakes.asked import Asked, Fault, FaultHook, Json, Object, Refusal, parse
+from tests.fakes.listening import Door
 from tests.fakes.reading import Reads
 from tests.fakes.resources import DEFINITIONS, Resource, Served
 from tests.fakes.rights import Account
@@ -44,21 +45,15 @@ class ApiServer:
         self.fault: FaultHook = lambda _: None
         self.url = ""
         self._watchers: dict[int, tuple[str, web.Request]] = {}
-        self._runner: web.AppRunner | None = None
+        self._door = Door(LARGEST)
 
     async def start(self, port: int = 0) -> None:
         """Listens on the loopback, on a free port unless one is given."""
-        application = web.Application(client_max_size=LARGEST)
-        application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = await self._door.open(self._answer, port=port)
 
     async def stop(self) -> None:
         """Closes everything."""
-        if self._runner:
-            await self._runner.cleanup()
+        await self._door.close()
 
     async def put(self, plural: str, body: Object) -> Object:
         """Stores *body* as if an earlier release had let it in: with defaults, and otherwise unchecked."""
