@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from e2e.operator_process import Controller
 from e2e.user import example
 from tests.cluster.stage.replica import Replica
 from tests.fakes.api import Api
@@ -174,10 +175,10 @@ def processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def counted(replica: Replica, name: str) -> float:
+def counted(controller: Controller, name: str) -> float:
     """A metric, 0 while nobody answers."""
     try:
-        return replica.metric(name)
+        return controller.metric(name)
     except OSError:
         return 0.0
 

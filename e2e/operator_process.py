@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -72,6 +73,13 @@ class Controller:
             return error.code
         except OSError:
             return 0
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels; 0 where it has not been counted yet."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+        return sum(float(value) for value in found)
 
     def stop(self) -> int | None:
         """SIGTERM, as a rolling update would; answers with the exit code."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -158,9 +160,22 @@ async def test_lists_longer_than_a_page_are_read_to_the_end(user: User, server: 
     for number in range(5):
         await user.ask(f"r{number}")
 
-    pages = [page async for page, _ in cluster.pages(KIND)]
+    pages = [page async for page, _ in cluster.pages(KIND, dict[str, Any])]
 
     assert [len(page) for page in pages] == [2, 2, 1]
+
+
+async def test_whoever_stops_reading_a_list_leaves_no_question_behind(
+    user: User, server: ApiServer, cluster: Cluster
+) -> None:
+    server.reads.page = 1
+    for number in range(3):
+        await user.ask(f"r{number}")
+
+    async with aclosing(cluster.pages(KIND, dict[str, Any])) as pages:
+        await anext(pages)
+
+    assert not [task for task in asyncio.all_tasks() if "Cluster" in repr(task.get_coro())]
 
 
 @pytest.mark.usefixtures("controller")

@@ -51,6 +51,10 @@ def test_a_quick_answer_is_awaited_in_silence(model: Model) -> None:
     assert model.decide(Working(seconds=0.25)) == [LookAgain(after=0.75)]
 
 
+def test_among_many_that_wait_the_status_waits_longer(model: Model) -> None:
+    assert model.decide(Working(seconds=0.5, line=101)) == [LookAgain(after=2.5)]
+
+
 def test_a_slow_answer_shows_that_planning_is_under_way(model: Model) -> None:
     model.settle(Working(seconds=2.0))
 

@@ -145,6 +145,16 @@ def test_first_tries_go_before_retries() -> None:
     assert ledger.take(100.0) == ("ns", "again")
 
 
+def test_another_look_waits_for_those_with_news_and_moves_up_with_news_of_its_own() -> None:
+    ledger = Ledger()
+    for name in ("written", "again"):
+        ledger.add(("ns", name), late=True)
+    ledger.add(("ns", "new"))
+    ledger.add(("ns", "again"))
+
+    assert [ledger.take(1.0) for _ in range(3)] == [("ns", "new"), ("ns", "again"), ("ns", "written")]
+
+
 async def test_a_waiting_worker_wakes_when_the_bell_rings() -> None:
     queue = Workqueue(asyncio.get_running_loop().time)
     taker = asyncio.create_task(queue.take())

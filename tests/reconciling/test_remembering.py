@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgdr_operator.controller.cache import Cache, Shelf, trim, version_of
+from dgdr_operator.controller.cache import Cache, Shelf, version_of
+from dgdr_operator.controller.forms import kept
 from tests.reconciling import worlds
 
 NAME = ("ns", "a")
@@ -56,7 +57,7 @@ def test_a_full_list_finds_what_vanished_and_what_changed() -> None:
         shelf.put(seen(1, name))
 
     listed = [seen(1, "kept"), seen(3, "changed"), seen(2, "new")]
-    news = shelf.replace(dict(map(shelf.pack, listed)), 5)
+    news = shelf.replace(dict(shelf.pack(kept(body)) for body in listed), 5)
 
     assert news == {("ns", "changed"), ("ns", "new"), ("ns", "ghost")}
     assert set(shelf) == {("ns", "kept"), ("ns", "changed"), ("ns", "new")}
@@ -73,11 +74,14 @@ def test_a_full_list_does_not_bury_what_was_born_after_it() -> None:
 
 def test_what_is_never_read_is_not_kept() -> None:
     applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "dgdr-operator.io/drift": "report"}
-    body = seen(1, spec={"a": 1}, unread=True)
+    shelf, body = Shelf(), seen(1, spec={"a": 1}, unread=True)
     body["metadata"] |= {"managedFields": [{}], "annotations": applied}
 
-    found = trim(body)
+    shelf.put(body)
+    found = shelf.get(NAME)
 
+    assert found is not None
+    assert found["spec"] == {"a": 1}
     assert found["metadata"]["annotations"] == {"dgdr-operator.io/drift": "report"}
     assert "managedFields" not in found["metadata"]
     assert "unread" not in found

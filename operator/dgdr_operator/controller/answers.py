@@ -8,9 +8,10 @@ from dgdr_operator.planned import Planned
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
-    """No answer yet, for *seconds* so far; the key rings when there is one."""
+    """No answer yet, for *seconds* so far, one of *line* that wait for one; the key rings when there is one."""
 
     seconds: float
+    line: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dgdr_operator.controller import errors, trial
+from dgdr_operator.controller import errors, forms, trial
 from dgdr_operator.controller.cluster import JOBS, PODS, Cluster, Kind
 from dgdr_operator.controller.world import Object
 
@@ -46,7 +46,8 @@ class Bench:
 
     async def _last_words(self, namespace: str, name: str) -> str:
         """What the container left behind when it ended, "" for nothing."""
-        async for pods, _ in self._cluster.pages(PODS, namespace, labelSelector=f"batch.kubernetes.io/job-name={name}"):
+        label = f"batch.kubernetes.io/job-name={name}"
+        async for pods, _ in self._cluster.pages(PODS, forms.Object, namespace, labelSelector=label):
             for pod in pods:
                 for status in (pod.get("status") or {}).get("containerStatuses") or ():
                     ended = (status.get("state") or {}).get("terminated") or {}

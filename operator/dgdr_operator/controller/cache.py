@@ -1,61 +1,20 @@
 """The last object seen under each key, trimmed to what we read and squeezed; it never goes back in time."""
 
-import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgdr_operator.controller import gauges
+from dgdr_operator.controller import forms, gauges
+from dgdr_operator.controller.forms import Kept, Object
 from dgdr_operator.controller.world import owner
 
 Name = tuple[str, str]
 """Namespace and name of an object."""
 
-Object = dict[str, Any]
-
-KEPT = frozenset(
-    {
-        "name",
-        "namespace",
-        "creationTimestamp",
-        "uid",
-        "generation",
-        "resourceVersion",
-        "deletionTimestamp",
-        "labels",
-        "finalizers",
-        "ownerReferences",
-    }
-)
-"""Metadata worth its memory."""
-
-BULKY = frozenset(
-    {
-        "kubectl.kubernetes.io/last-applied-configuration",
-        "nvidia.com/generated-dgd-spec",
-        "nvidia.com/dgdr-spec",
-        "nvidia.com/dgdr-status",
-    }
-)
-"""Annotations that repeat a whole object for somebody else."""
-
-_written = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-"""JSON in few bytes, of what was JSON before and so has no circles."""
 QUICK = 1
 """Of zlib's nine efforts: a sixth of the size in a twentieth of a millisecond."""
-
-
-def trim(body: Mapping[str, Any]) -> Object:
-    """*body* without what we never read: managed fields, and copies of objects in annotations."""
-    metadata = body.get("metadata") or {}
-    kept = {name: value for name, value in metadata.items() if name in KEPT}
-    annotations = metadata.get("annotations") or {}
-    kept["annotations"] = {name: value for name, value in annotations.items() if name not in BULKY}
-    parts = {name: body[name] for name in ("apiVersion", "kind", "spec") if name in body}
-    status = body.get("status")
-    return {**parts, **({"status": status} if isinstance(status, Mapping) else {}), "metadata": kept}
 
 
 def name_of(body: Mapping[str, Any]) -> Name:
@@ -66,10 +25,11 @@ def name_of(body: Mapping[str, Any]) -> Name:
 
 def version_of(body: Mapping[str, Any]) -> int | None:
     """The resourceVersion as a number, comparable within one resource; None where a server's versions are not."""
-    try:
-        return int(body["metadata"]["resourceVersion"])
-    except (KeyError, ValueError):
-        return None
+    return _number(body["metadata"].get("resourceVersion"))
+
+
+def _number(version: object) -> int | None:
+    return int(version) if isinstance(version, str) and version.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +46,7 @@ class Packed:
 
     def body(self) -> Object:
         """The object again, a fresh one for each caller."""
-        found: Object = json.loads(zlib.decompress(self.text))
-        return found
+        return forms.unpacked(zlib.decompress(self.text))
 
 
 @dataclass(slots=True)
@@ -96,7 +55,7 @@ class Shelf:
 
     A deleted object leaves its version behind, so that an older report of it, arriving late, does not revive it.
     mentions: the names that an object mentions; who mentions a name is then found without a search.
-    brief: a few words on an object, for questions that concern them all.
+    brief: a few words on an object, for questions that concern them all. Both are told what `forms.glimpse` sees.
     """
 
     mentions: Callable[[Name, Object], Iterable[Name]] = lambda _name, _body: ()
@@ -114,20 +73,20 @@ class Shelf:
         """Every object's name and brief."""
         return ((name, packed.brief) for name, packed in self._objects.items())
 
-    def pack(self, body: Mapping[str, Any]) -> tuple[Name, Packed]:
-        """*body* as it is kept, with its name: a long list need not be held as it came."""
-        name, version = name_of(body), version_of(body)
+    def pack(self, found: Kept) -> tuple[Name, Packed]:
+        """*found* squeezed, with its name: a long list need not be held as it came."""
+        metadata = found.metadata
+        name, version = (metadata.namespace, metadata.name), _number(metadata.resource_version)
         known = self._objects.get(name)
         if known and version is not None and known.version == version:
             return name, known
-        kept = trim(body)
-        text = zlib.compress(_written(kept).encode(), QUICK)
-        mentions = tuple(self.mentions(name, kept))
-        return name, Packed(version, text, self.brief(kept), mentions)
+        text = zlib.compress(forms.packed(found), QUICK)
+        seen = forms.glimpse(found)
+        return name, Packed(version, text, self.brief(seen), tuple(self.mentions(name, seen)))
 
     def put(self, body: Mapping[str, Any]) -> bool:
         """Remembers *body* unless something newer is known; says whether it was news."""
-        return self._is_news(name_of(body), version_of(body)) and self._store(*self.pack(body))
+        return self._is_news(name_of(body), version_of(body)) and self._store(*self.pack(forms.kept(body)))
 
     def _store(self, name: Name, packed: Packed) -> bool:
         if not self._is_news(name, packed.version):

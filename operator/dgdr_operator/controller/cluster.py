@@ -5,11 +5,8 @@ take seconds for a list of five thousand nodes, and know nothing of custom resou
 """
 
 import asyncio
-import gc
-import json
 import os
-import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -21,11 +18,10 @@ from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller import errors, forms, metrics
+from dgdr_operator.controller.forms import Form, Object, Page
 from dgdr_operator.controller.pace import Bucket
 from dgdr_operator.controller.tracing import SILENT, Traces
-
-Object = dict[str, Any]
 
 GROUP = "nvidia.com"
 REQUEST_PLURAL = "dynamographdeploymentrequests"
@@ -33,8 +29,8 @@ GRAPH_PLURAL = "dynamographdeployments"
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
-ESCAPED = re.compile("[\x7f-\uffff]")
-"""Characters that need one escape, and may not all stand in YAML as they are."""
+PLAIN = "identity"
+"""Nothing is compressed on its way: a network inside a cluster is faster than either side can squeeze a list."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Asks for an object without its content: of a Secret, that is all we ever see."""
 PAGE = 500
@@ -135,17 +131,27 @@ class Cluster:
         """The metadata of one object; its content does not even travel."""
         return await self._call("GET", kind.path(namespace, name), accept=METADATA)
 
-    async def pages(self, kind: Kind, namespace: str = "", **query: str) -> AsyncIterator[tuple[list[Object], str]]:
-        """All objects, page by page, each page with the version of the list. Raises Gone when the list has expired."""
-        token = ""
-        while True:
-            asked = {"limit": str(PAGE), **query, **({"continue": token} if token else {})}
-            page = await self._call("GET", kind.path(namespace), asked)
-            metadata = page.get("metadata") or {}
-            yield page.get("items") or [], metadata.get("resourceVersion", "")
-            token = metadata.get("continue", "")
-            if not token:
-                return
+    async def pages(
+        self, kind: Kind, form: type[Form], namespace: str = "", **query: str
+    ) -> AsyncGenerator[tuple[list[Form], str], None]:
+        """All objects, page by page, each page with the version of the list. Raises Gone when the list has expired.
+
+        form: what of each object is read. The server makes the next page while the caller looks at this one.
+        """
+        path, asked = kind.path(namespace), {"limit": str(PAGE), **query}
+        coming = asyncio.ensure_future(self._page(path, form, asked))
+        try:
+            while True:
+                page = await coming
+                token = page.metadata.token
+                if token:
+                    coming = asyncio.ensure_future(self._page(path, form, {**asked, "continue": token}))
+                yield page.items or [], page.metadata.resource_version
+                if not token:
+                    return
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
     async def apply(self, kind: Kind, body: Mapping[str, Any], *, manager: str, subresource: str = "") -> Object:
         """Server-side apply of exactly the fields in *body*; fields of others that we name become ours."""
@@ -211,6 +217,13 @@ class Cluster:
             raise errors.NotLeading(f"{method} {path}: not written, since this replica does not lead")
         return await self._call(method, path, query, body, content_type, accept=accept)
 
+    async def _page(self, path: str, form: type[Form], query: Mapping[str, str]) -> Page[Form]:
+        text = await self._answer("GET", path, query)
+        try:
+            return forms.page(text, form)
+        except ValueError as error:
+            raise errors.Unavailable(f"GET {path}: this is no list: {error}") from error
+
     async def _call(
         self,
         method: str,
@@ -221,7 +234,22 @@ class Cluster:
         *,
         accept: str = JSON,
     ) -> Object:
-        headers = {"Accept": accept, "Content-Type": content_type}
+        found = forms.parsed(await self._answer(method, path, query, body, content_type, accept=accept))
+        if isinstance(found, dict):
+            return found
+        raise errors.Rejected(f"{method} {path}: this is no object of the API: {str(found)[:200]}")
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = JSON,
+        *,
+        accept: str = JSON,
+    ) -> bytes:
+        headers = {"Accept": accept, "Content-Type": content_type, "Accept-Encoding": PLAIN}
         url = f"{path}?{urlencode(query)}" if query else path
         try:
             with self.traces.call(method, self._client.configuration.host + url) as heard:
@@ -231,10 +259,9 @@ class Cluster:
             metrics.API_CALLS.labels("<error>", method).inc()
             raise errors.Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
         metrics.API_CALLS.labels(str(status), method).inc()
-        found = _parsed(text)
-        if status < 400 and isinstance(found, dict):  # noqa: PLR2004 - the first HTTP error
-            return found
-        raise errors.of(status, found, _seconds(answered.get("Retry-After")))
+        if status < 400:  # noqa: PLR2004 - the first HTTP error
+            return text
+        raise errors.of(status, forms.parsed(text), _seconds(answered.get("Retry-After")))
 
     async def _exchange(
         self, method: str, url: str, headers: dict[str, str], body: Mapping[str, Any] | None
@@ -243,7 +270,7 @@ class Cluster:
             request = await self._client.param_serialize(
                 method, url, header_params=headers, auth_settings=["BearerToken"]
             )
-            sent = _as_yaml(body) if headers["Content-Type"] == APPLY else body
+            sent = forms.yaml(body) if headers["Content-Type"] == APPLY else body
             answer = await self._client.call_api(*request[:3], body=sent)
             return answer.status, answer.headers, await answer.read()
 
@@ -264,22 +291,6 @@ def kind_of(kind: Kind, body: Mapping[str, Any]) -> Kind:
 def _answered(kind: Kind) -> str:
     """How a write is to be answered: with the object, of a ConfigMap without its data: it is large, and we wrote it."""
     return METADATA if kind == CONFIG_MAPS else JSON
-
-
-def _as_yaml(body: Mapping[str, Any] | None) -> str:
-    """*body* as JSON that is YAML, too: YAML knows no pairs of escapes, so what would need one stands as it is."""
-    return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(body, ensure_ascii=False))
-
-
-def _parsed(text: bytes) -> object:
-    """What *text* says; while it is read nothing becomes garbage, and looking for it takes two thirds of the time."""
-    gc.disable()
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text.decode(errors="replace")
-    finally:
-        gc.enable()
 
 
 def _seconds(header: str | None) -> float:

@@ -16,6 +16,8 @@ from dgdr_operator.status import Verdict
 
 PATIENCE = 1.0
 """Seconds that an answer may take before the status says that one is being worked on."""
+PATIENCE_OF_MANY = 0.02
+"""What each further one in line adds: to say so takes as long as to say the plan, and everybody waits for it."""
 REASONS = {"crashed": "EstimatorCrashed", "timed-out": "EstimatorTimedOut"}
 """Reason of Profiling by what stopped it; SelectingConfigFailed for all else."""
 
@@ -33,8 +35,8 @@ def actions(world: World, answer: Answer, now: str) -> list[Action]:
     if world.held:
         return list(_still(world, *world.held, now))
     match answer:
-        case Working(seconds=seconds):
-            found = _while_working(world, seconds, now)
+        case Working():
+            found = _while_working(world, answer, now)
         case Refused():
             found = telling.report(world, _refusal(world, answer), now)
         case Planned():
@@ -72,9 +74,10 @@ def _preview(world: World, plan: Planned) -> Verdict:
     return shown.adding(telling.waiting(plan, world.graph, "not applied yet")) if differs else shown
 
 
-def _while_working(world: World, seconds: float, now: str) -> Iterator[Action]:
-    if seconds < PATIENCE:
-        yield LookAgain(after=PATIENCE - seconds)
+def _while_working(world: World, answer: Working, now: str) -> Iterator[Action]:
+    left = PATIENCE + PATIENCE_OF_MANY * (answer.line - 1) - answer.seconds
+    if left > 0:
+        yield LookAgain(after=left)
         return
     if _already_failed(world):
         return

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from dgdr_operator import inventory
-from dgdr_operator.controller import errors, metrics
+from dgdr_operator.controller import errors, forms, metrics
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import NODES, PODS, QUOTAS, Cluster, Kind
+from dgdr_operator.controller.forms import Form
 from dgdr_operator.inventory import Inventory, Usage, quotas
 from dgdr_operator.settings import Settings
 
@@ -135,7 +136,7 @@ class Discovery:
         """The nodes with GPUs, a page at a time: five thousand of them as they come would not fit the memory."""
         query = {"labelSelector": labels} if labels else {}
         found: list[inventory.Server] = []
-        async for page in self._pages(NODES, "", query):
+        async for page in self._pages(NODES, inventory.Node, query):
             found += [one for node in page if (one := inventory.server(node, selector))]
         return found
 
@@ -143,7 +144,7 @@ class Discovery:
         """What pods hold; None where they may not be listed: then everything counts as free."""
         usage = Usage()
         try:
-            async for page in self._pages(PODS, "", {"fieldSelector": UNFINISHED}):
+            async for page in self._pages(PODS, inventory.Pod, {"fieldSelector": UNFINISHED}):
                 usage.add(page)
         except errors.Denied as error:
             self._say("pods", f"counting all GPUs as free: {error}")
@@ -153,13 +154,16 @@ class Discovery:
     async def _left(self) -> dict[str, int]:
         """What quotas leave; nothing binds where they may not be listed."""
         try:
-            return quotas.left([quota async for page in self._pages(QUOTAS, self._namespace, {}) for quota in page])
+            pages = self._pages(QUOTAS, forms.Object, {}, self._namespace)
+            return quotas.left([quota async for page in pages for quota in page])
         except errors.Denied as error:
             self._say("quotas", f"planning without quotas: {error}")
             return {}
 
-    async def _pages(self, kind: Kind, namespace: str, query: Mapping[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
-        async for page, _ in self._cluster.pages(kind, namespace, limit=MOUTHFUL, **query):
+    async def _pages(
+        self, kind: Kind, form: type[Form], query: Mapping[str, str], namespace: str = ""
+    ) -> AsyncIterator[list[Form]]:
+        async for page, _ in self._cluster.pages(kind, form, namespace, limit=MOUTHFUL, **query):
             yield page
             await asyncio.sleep(0)  # a page takes milliseconds to count, and others wait
 

@@ -121,7 +121,7 @@ class Slot:
     async def _run(self, jobs: Sequence[Job]) -> Sequence[Planned | Refused]:
         loop = asyncio.get_running_loop()
         if self._pid is None:
-            self._pid = await loop.run_in_executor(self._executor, os.getpid)
+            self._pid = await self._begun()
         async with asyncio.timeout(self.limit):
             return await loop.run_in_executor(self._executor, _each, self._errand, jobs)
 
@@ -136,12 +136,15 @@ class Slot:
 
     async def warm(self) -> None:
         """Starts the process and lets it import the estimator; one that dies at it is replaced by the first job."""
-        loop = asyncio.get_running_loop()
         try:
-            self._pid = await loop.run_in_executor(self._executor, os.getpid)
+            self._pid = await self._begun()
         except BrokenProcessPool:
             log.warning("an estimator process died before its first question")
             self._replace("crash")
+
+    async def _begun(self) -> int:
+        """The process id, once there is one: the first process waits half a second for its parent to import numpy."""
+        return await asyncio.wrap_future(await asyncio.to_thread(self._executor.submit, os.getpid))
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -195,7 +198,7 @@ class Estimation:
             self._traces.asked(question)
             body = {name: request[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in request}
             self._enqueue(Job(question=question, body=body, nodes=nodes, settings=self._settings))
-        return Working(seconds=self._clock.seconds() - self._started[question])
+        return Working(seconds=self._clock.seconds() - self._started[question], line=len(self._started))
 
     @property
     def waiting(self) -> int:

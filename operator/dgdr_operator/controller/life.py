@@ -12,13 +12,14 @@ from dgdr_operator.controller.acting import Actor
 from dgdr_operator.controller.apply import Hands, Kinds
 from dgdr_operator.controller.bench import Bench
 from dgdr_operator.controller.beside import Beside
-from dgdr_operator.controller.cache import Cache, Name, Object, name_of, version_of
+from dgdr_operator.controller.cache import Cache, Name, name_of, version_of
 from dgdr_operator.controller.clock import Clock
 from dgdr_operator.controller.cluster import CLAIMS, CONFIG_MAPS, EVENTS, JOBS, NAMESPACES, Cluster, Kind
 from dgdr_operator.controller.discovery import Discovery
 from dgdr_operator.controller.estimation import Estimation, Slot
 from dgdr_operator.controller.events import Events
 from dgdr_operator.controller.existence import Existence
+from dgdr_operator.controller.forms import Object
 from dgdr_operator.controller.gauges import Brief
 from dgdr_operator.controller.hearing import Hearing
 from dgdr_operator.controller.lease import Lease
@@ -126,7 +127,7 @@ class Life:
 
     async def last(self, stop: asyncio.Event, changed: "asyncio.Task[None]") -> None:
         """Works until told to stop, until the served kinds change, or until a part falls for good."""
-        parts = [asyncio.create_task(part) for part in (self._estimation.work(), self.discovery.watch())]
+        parts = [asyncio.create_task(part) for part in (self._estimate(), self.discovery.watch())]
         parts.append(asyncio.create_task(self._events.work()))
         parts.append(asyncio.create_task(self._listen()))
         parts.append(asyncio.create_task(self._sweep.watch(self._queue.add)))
@@ -139,6 +140,11 @@ class Life:
                 part.result()
         finally:
             await self._end(workers, [*parts, *ended], final=stop.is_set())
+
+    async def _estimate(self) -> None:
+        """Its processes begin after the first sweep: before, nobody asks, and they would be in its way."""
+        await self._sweep.swept.wait()
+        await self._estimation.work()
 
     async def _listen(self) -> None:
         """The watch begins after the first sweep: its library takes half a second to load, and milliseconds for each

@@ -89,7 +89,7 @@ class Reconciler:
             metrics.RECONCILES.labels(metrics.NAME, "success").inc()
             self._tools.queue.done(key)
             if again:
-                self._tools.queue.add(key)
+                self._tools.queue.add(key, late=True)  # others wait for their first plan
 
     def _retry(self, key: Key, error: Exception, *, cap: float) -> None:
         self._tools.traces.failed(error)

@@ -9,6 +9,7 @@ from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Kinds
 from dgdr_operator.controller.cache import Cache, Name, Packed, Shelf
 from dgdr_operator.controller.cluster import Cluster, Kind
+from dgdr_operator.controller.forms import Kept
 from dgdr_operator.controller.workqueue import Key
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class Sweep:
             found: dict[Name, Packed] = {}
             latest = ""
             try:
-                async for page, version in self._cluster.pages(kind, self._namespace, **query):
+                async for page, version in self._cluster.pages(kind, Kept, self._namespace, **query):
                     latest = version
                     for body in page:
                         found.update((shelf.pack(body),))

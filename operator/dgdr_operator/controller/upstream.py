@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from dgdr_operator.controller import errors, modes
 from dgdr_operator.controller.cache import Cache
-from dgdr_operator.controller.cluster import DEPLOYMENTS, WEBHOOKS, Cluster, Kind, Object
+from dgdr_operator.controller.cluster import DEPLOYMENTS, WEBHOOKS, Cluster, Kind
+from dgdr_operator.controller.forms import Object
 from dgdr_operator.controller.gauges import Brief
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Upstream:
     async def _listed(self, kind: Kind, selector: str) -> list[Object]:
         query = {"labelSelector": selector} if selector else {}
         try:
-            return [body async for page, _ in self._cluster.pages(kind, **query) for body in page]
+            return [body async for page, _ in self._cluster.pages(kind, Object, **query) for body in page]
         except errors.NotFound:
             return []
         except errors.Denied:

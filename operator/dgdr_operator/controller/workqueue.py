@@ -34,14 +34,14 @@ class Ledger:
     _again: set[Key] = field(default_factory=set)
     _alarms: defaultdict[Key, set[float]] = field(default_factory=lambda: defaultdict(set))
 
-    def add(self, key: Key, *, retry: bool = False) -> None:
+    def add(self, key: Key, *, late: bool = False) -> None:
         """Queues *key* once; if it is in hand, it comes back when it is put down.
 
-        Retries go behind first tries; a key that waits as a retry and has news is a first try again.
+        Who comes *late*, for another try or another look, goes behind all that have news, and moves up with news.
         """
         if key in self.in_hand:
             self._again.add(key)
-        elif not retry:
+        elif not late:
             self.late.pop(key, None)
             self.ready.setdefault(key)
         elif key not in self.ready:
@@ -58,7 +58,7 @@ class Ledger:
             when, key = heapq.heappop(self.waiting)
             if when in self._alarms.get(key, ()):
                 self._alarms[key].discard(when)
-                self.add(key, retry=True)
+                self.add(key, late=True)
         while line := self.ready or self.late:
             key = next(iter(line))
             del line[key]
@@ -112,11 +112,11 @@ class Workqueue:
         self._closed = False
         self._since: dict[Key, float] = {}
 
-    def add(self, key: Key) -> None:
-        """Queues *key* now."""
+    def add(self, key: Key, *, late: bool = False) -> None:
+        """Queues *key* now; *late*: behind all that have news."""
         metrics.QUEUE_ADDS.labels(metrics.NAME, metrics.NAME).inc()
         self._since.setdefault(key, self._seconds())
-        self.ledger.add(key)
+        self.ledger.add(key, late=late)
         self._changed.set()
 
     def add_after(self, key: Key, delay: float) -> None:

@@ -7,13 +7,14 @@ from dgdr_operator.inventory import quotas
 from dgdr_operator.inventory.amounts import GPU
 from dgdr_operator.inventory.completion import complete
 from dgdr_operator.inventory.groups import Inventory, NodeGroup, of
+from dgdr_operator.inventory.objects import Node, Pod
 from dgdr_operator.inventory.pods import GRAPH, Usage
 from dgdr_operator.inventory.servers import FABRIC, MACHINE, PRODUCT, Server, server
 from dgdr_operator.inventory.skus import sku
 
 __all__ = [
-    "FABRIC", "GPU", "GRAPH", "MACHINE", "PRODUCT", "Inventory", "NodeGroup", "Server", "Usage", "complete", "of",
-    "quotas", "read", "server", "sku",
+    "FABRIC", "GPU", "GRAPH", "MACHINE", "PRODUCT", "Inventory", "Node", "NodeGroup", "Pod", "Server", "Usage",
+    "complete", "of", "quotas", "read", "server", "sku",
 ]  # fmt: skip
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,13 +52,6 @@ class Replica(Controller):
         """Starts it unless it runs, as a kubelet does for a container that ended."""
         if not self.running:
             self.begin()
-
-    def metric(self, name: str) -> float:
-        """The sum of a metric over its labels; 0 where it has not been counted yet."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
-        return sum(float(value) for value in found)
 
     def resident(self) -> float:
         """Resident memory of the main process, MiB."""
