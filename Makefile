@@ -62,6 +62,7 @@ bench-controller: $(VENV)/test.stamp  ## how fast the controller is, and what it
 	$(BIN)/python -m e2e.helm
 	PYTHONPATH=operator:. $(BIN)/python -m benchmarks.controller
 	PYTHONPATH=operator:. $(BIN)/python -m benchmarks.standing
+	PYTHONPATH=operator:. $(BIN)/python -m benchmarks.starting
 
 .PHONY: matrix
 matrix: $(VENV)/run.stamp  ## write docs/support-matrix.md: how well each model, system and engine is measured

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from dgdr_operator.controller import errors, metrics
 from dgdr_operator.controller.apply import Kinds
@@ -18,9 +18,16 @@ PERIOD = 600.0
 """Seconds between two sweeps, give or take a fifth, so that replicas do not sweep in step."""
 RETRY = 2.0
 PAGED_TRIES = 3
+MOUTHFUL = 25
+"""Objects that are packed at a time: a millisecond's work."""
 
 Missed = Callable[[str, set[Name]], None]
 """Called with "request" or "graph" and the objects that changed before a watch told."""
+
+
+def batched(page: Sequence[Kept]) -> Iterator[Sequence[Kept]]:
+    """*page*, a few at a time."""
+    return (page[begin : begin + MOUTHFUL] for begin in range(0, len(page), MOUTHFUL))
 
 
 class Sweep:
@@ -84,8 +91,8 @@ class Sweep:
             try:
                 async for page, version in self._cluster.pages(kind, Kept, self._namespace, **query):
                     latest = version
-                    for body in page:
-                        found.update((shelf.pack(body),))
+                    for few in batched(page):
+                        found.update(map(shelf.pack, few))
                         await asyncio.sleep(0)  # a page takes a while to pack, and others wait
             except errors.Gone:
                 continue
