@@ -22,10 +22,9 @@ from typing import Any
 
 from aiohttp import web
 
-from dgdr_operator.controller.cluster import Cluster
-from dgdr_operator.controller.discovery import MOUTHFUL, Discovery
+from dgdr_operator.controller.cluster import PAGE, Cluster
+from dgdr_operator.controller.discovery import Discovery
 
-PAGE = int(MOUTHFUL)
 NODE_BYTES, POD_BYTES = 13_000, 8_000
 """Size of an object as kubelets and common operators leave it, with its labels, images and managed fields."""
 TICK = 0.005

@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 PERIOD, IMPATIENCE = 60.0, 5.0
 """Seconds between two looks, and while the first has not succeeded yet; a watch on nodes would cost a wake-up per
 heartbeat of each of them."""
-MOUTHFUL = "200"
-"""Objects a page: what is read at a time keeps everything else waiting, and these are large."""
 GPU_NODES = "nvidia.com/gpu.present=true"
 """Label that the GPU feature discovery puts on nodes with NVIDIA GPUs."""
 UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
@@ -163,7 +161,7 @@ class Discovery:
     async def _pages(
         self, kind: Kind, form: type[Form], query: Mapping[str, str], namespace: str = ""
     ) -> AsyncIterator[list[Form]]:
-        async for page, _ in self._cluster.pages(kind, form, namespace, limit=MOUTHFUL, **query):
+        async for page, _ in self._cluster.pages(kind, form, namespace, **query):
             yield page
             await asyncio.sleep(0)  # a page takes milliseconds to count, and others wait
 
