@@ -174,6 +174,7 @@ async def test_whoever_stops_reading_a_list_leaves_no_question_behind(
 
     async with aclosing(cluster.pages(KIND, dict[str, Any])) as pages:
         await anext(pages)
+    await asyncio.sleep(0)
 
     assert not [task for task in asyncio.all_tasks() if "Cluster" in repr(task.get_coro())]
 

@@ -150,8 +150,8 @@ class Cluster:
                 if not token:
                     return
         finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+            coming.add_done_callback(lambda page: page.cancelled() or page.exception())  # it concerns nobody any more
+            coming.cancel()  # without waiting: who stops in the middle is closed by the event loop as that ends
 
     async def apply(self, kind: Kind, body: Mapping[str, Any], *, manager: str, subresource: str = "") -> Object:
         """Server-side apply of exactly the fields in *body*; fields of others that we name become ours."""
