@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tarfile
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,13 +50,13 @@ def released() -> list[Object]:
 
 def source(folder: Path) -> Path:
     """Its packages, in *folder*. Raises NoHistory."""
-    archive = folder / "former.tar"
+    archive = folder / "former.zip"
     commit = (FOLDER / "commit").read_text().strip()
-    command = ["git", "archive", f"--output={archive}", commit, *PACKAGES]
+    command = ["git", "archive", "--format=zip", f"--output={archive}", commit, *PACKAGES]
     if subprocess.run(command, cwd=FOLDER.parents[1], capture_output=True, check=False).returncode != 0:
         raise NoHistory
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
     return folder
 
 
