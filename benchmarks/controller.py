@@ -12,12 +12,13 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import say
 from dgdr_operator.controller.cluster import Cluster as Client
 from dgdr_operator.controller.cluster import Kind
 from e2e import audit, backends, chart, definitions
@@ -83,21 +84,27 @@ def bodies(kind: str, count: int) -> list[Object]:
 async def flood(cluster: Cluster, operator: OperatorProcess, namespace: str, asked: list[Object], kind: str) -> None:
     """Writes all requests at once, and waits for their graphs."""
     client, since = await Client.connect(), audit.mark(cluster)
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def write(body: Object) -> None:
-        async with gate:
-            await client.create(REQUESTS, namespace, body)
-
-    async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
-        for body in asked:
-            group.create_task(write(body))
+    async with asyncio.timeout(LIMIT):
+        await each(lambda body: client.create(REQUESTS, namespace, body), asked)
         while logged(cluster, since) < len(asked):  # noqa: ASYNC110 -- a file is polled
             await asyncio.sleep(POLL)
     await client.close()
     tell(audit.writes(cluster, since), namespace, kind)
     main, *others = (resident(pid) for pid in family(operator.pid))
     say(f"resident memory {main:.0f} MiB, of its children {', '.join(f'{other:.0f}' for other in others)} MiB")
+
+
+async def each(write: Callable[[Any], Awaitable[object]], things: Iterable[object]) -> None:
+    """Writes all of them, some at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def gated(thing: object) -> None:
+        async with gate:
+            await write(thing)
+
+    async with asyncio.TaskGroup() as group:
+        for thing in things:
+            group.create_task(gated(thing))
 
 
 def logged(cluster: Cluster, since: int) -> int:
@@ -132,12 +139,6 @@ def tell(writes: Sequence[audit.Write], namespace: str, kind: str) -> None:
         f"{max(planned.values()) - began:.1f} s, last of {len(stood)} graphs at {max(stood.values()) - began:.1f} s; "
         f"request -> plan p50 {ranks[49]:.2f} s, p99 {ranks[98]:.2f} s"
     )
-
-
-def say(sentence: str) -> None:
-    """Prints a figure."""
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

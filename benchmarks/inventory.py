@@ -22,6 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
+from benchmarks.figures import say
 from dgdr_operator.controller.cluster import PAGE, Cluster
 from dgdr_operator.controller.discovery import Discovery
 
@@ -173,11 +174,6 @@ def kubeconfig(folder: Path, port: int) -> str:
     path = folder / "kubeconfig"
     path.write_text(json.dumps(config))
     return str(path)
-
-
-def say(sentence: str) -> None:
-    """A line of output."""
-    sys.stdout.write(f"{sentence}\n")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import re
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from e2e.operator_process import Controller
+from benchmarks.bodies import node, renamed, synced
+from benchmarks.figures import LIMIT, counted, processor, say, waited
 from e2e.user import example
 from tests.cluster.stage.replica import Replica
 from tests.fakes.api import Api
@@ -28,10 +28,7 @@ from tests.fakes.definitions import own_definitions
 from tests.fakes.server import ApiServer
 
 REQUESTS, GRAPHS = "dynamographdeploymentrequests", "dynamographdeployments"
-LIMIT = 300.0
 EVENTS, PER_SECOND = 200, 10
-NODE_BYTES = 12_000
-"""A node of a real cluster: mostly images, addresses and annotations of its agents."""
 EVENT_WAIT = "workqueue_queue_duration_seconds_bucket"
 
 Object = dict[str, Any]
@@ -92,22 +89,6 @@ async def filled(server: ApiServer, nodes: int) -> None:
         await server.put("nodes", node(number))
 
 
-def node(number: int) -> Object:
-    """A ready node with eight GPUs, as large as such nodes are."""
-    labels = {"nvidia.com/gpu.present": "true", "nvidia.com/gpu.product": "NVIDIA-H200", "nvidia.com/gpu.count": "8"}
-    labels |= {"nvidia.com/gpu.memory": "143771", "node.kubernetes.io/instance-type": "p5en.48xlarge"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": f"n{number}", "labels": labels, "annotations": {"agents": "x" * NODE_BYTES}},
-        "spec": {},
-        "status": {
-            "allocatable": {"nvidia.com/gpu": "8"},
-            "conditions": [{"type": "Ready", "status": "True"}],
-        },
-    }
-
-
 def once(server: ApiServer, aside: Aside, folder: Path) -> None:
     """Lets the controller serve one request called r0."""
     body = example("01", "r0")
@@ -115,15 +96,8 @@ def once(server: ApiServer, aside: Aside, folder: Path) -> None:
     aside.do(lambda: server.put(REQUESTS, body))
     replica = Replica(folder, server.url, "", ["--all-namespaces"], hurry={})
     replica.start()
-    waited(lambda: settled(server), time.monotonic())
+    waited(lambda: synced(server.store.get(REQUESTS, ("team", "r0")) or {}), time.monotonic())
     replica.stop()
-
-
-def settled(server: ApiServer) -> bool:
-    """Whether r0 says that its graph stands as planned."""
-    found = server.store.get(REQUESTS, ("team", "r0")) or {}
-    conditions = (found.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Synced" and one["status"] == "True" for one in conditions)
 
 
 async def multiplied(server: ApiServer, count: int) -> None:
@@ -132,9 +106,7 @@ async def multiplied(server: ApiServer, count: int) -> None:
         known = [body for (_, name), body in server.store.objects[plural].items() if name.startswith("r0")]
         for text in [json.dumps(body) for body in known]:
             for number in range(1, count):
-                copy = json.loads(re.sub(r"\br0\b", f"r{number}", text))
-                copy["metadata"].pop("uid", None)
-                await server.put(plural, copy)
+                await server.put(plural, renamed(text, number))
 
 
 def events(server: ApiServer, aside: Aside, replica: Replica, requests: int) -> None:
@@ -155,9 +127,7 @@ def events(server: ApiServer, aside: Aside, replica: Replica, requests: int) -> 
 
 def buckets(replica: Replica) -> dict[float, float]:
     """Upper bound -> events that waited no longer."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    found = re.findall(rf'^{EVENT_WAIT}\{{.*le="([^"]+)".*\}} (\S+)$', text, re.MULTILINE)
+    found = re.findall(rf'^{EVENT_WAIT}\{{.*le="([^"]+)".*\}} (\S+)$', replica.metrics(), re.MULTILINE)
     return {float(bound): float(count) for bound, count in found}
 
 
@@ -167,35 +137,6 @@ def rest(server: ApiServer, replica: Replica, seconds: float) -> None:
     time.sleep(seconds)
     used = (processor(replica.pid) - burnt) / seconds
     say(f"{seconds:g} s at rest: {len(server.writes) - since} writes, {used * 1000:.0f} millicores")
-
-
-def processor(pid: int) -> float:
-    """Seconds of processor time of one process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def counted(controller: Controller, name: str) -> float:
-    """A metric, 0 while nobody answers."""
-    try:
-        return controller.metric(name)
-    except OSError:
-        return 0.0
-
-
-def waited(look: Any, since: float) -> float:  # noqa: ANN401 -- any call without arguments
-    """The seconds from *since* until *look* is true. Raises TimeoutError."""
-    while not look():
-        if time.monotonic() - since > LIMIT:
-            raise TimeoutError("the controller did not get there")
-        time.sleep(0.05)
-    return time.monotonic() - since
-
-
-def say(sentence: str) -> None:
-    """Prints a figure."""
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

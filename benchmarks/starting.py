@@ -12,16 +12,16 @@ import asyncio
 import copy
 import json
 import os
-import re
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.controller import AT_ONCE, GRAPHS, REQUESTS, at_work
-from benchmarks.standing import counted, node, processor, say, waited
+from benchmarks.bodies import node, renamed, synced
+from benchmarks.controller import GRAPHS, REQUESTS, at_work, each
+from benchmarks.figures import counted, processor, say, waited
 from dgdr_operator.controller.cluster import MANAGER, NODES, STATUS_MANAGER
 from dgdr_operator.controller.cluster import Cluster as Client
 from e2e import backends, definitions
@@ -75,15 +75,9 @@ def read(cluster: Cluster, plural: str, name: str) -> Object:
     return found
 
 
-def synced(request: Object) -> bool:
-    """Whether its graph stands as planned."""
-    conditions = (request.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Synced" and one["status"] == "True" for one in conditions)
-
-
 async def filled(request: Object, graph: Object, count: int) -> None:
     """Nodes, and under as many other names the request and its graph, written as the controller does."""
-    client = await Client.connect()
+    client, asked, made = await Client.connect(), json.dumps(request), json.dumps(graph)
 
     async def add_node(number: int) -> None:
         body = node(number)
@@ -93,8 +87,8 @@ async def filled(request: Object, graph: Object, count: int) -> None:
         await client.apply(NODES, status, manager="kubelet", subresource="status")
 
     async def add_request(number: int) -> None:
-        await client.apply(GRAPHS, renamed(graph, number), manager=MANAGER)
-        body = renamed(request, number)
+        await client.apply(GRAPHS, authored(renamed(made, number)), manager=MANAGER)
+        body = authored(renamed(asked, number))
         status = body.pop("status")
         await client.create(REQUESTS, NAMESPACE, body)
         metadata = {name: body["metadata"][name] for name in ("name", "namespace")}
@@ -108,25 +102,10 @@ async def filled(request: Object, graph: Object, count: int) -> None:
         await client.close()
 
 
-async def each(write: Callable[[int], Awaitable[None]], numbers: Iterable[int]) -> None:
-    """All of them, some at a time."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def gated(number: int) -> None:
-        async with gate:
-            await write(number)
-
-    async with asyncio.TaskGroup() as group:
-        for number in numbers:
-            group.create_task(gated(number))
-
-
-def renamed(body: Object, number: int) -> Object:
-    """*body* under another name, as its author would write it."""
-    copied: Object = json.loads(re.sub(r"\br0\b", f"r{number}", json.dumps(body)))
+def authored(body: Object) -> Object:
+    """*body* as its author would write it."""
     kept = ("name", "namespace", "labels", "annotations")
-    copied["metadata"] = {name: copied["metadata"][name] for name in kept if name in copied["metadata"]}
-    return copied
+    return {**body, "metadata": {name: body["metadata"][name] for name in kept if name in body["metadata"]}}
 
 
 def start(operator: OperatorProcess, count: int) -> None:

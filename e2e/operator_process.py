@@ -74,11 +74,14 @@ class Controller:
         except OSError:
             return 0
 
+    def metrics(self) -> str:
+        """What it says of itself to Prometheus."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels; 0 where it has not been counted yet."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", self.metrics(), re.MULTILINE)
         return sum(float(value) for value in found)
 
     def stop(self) -> int | None:
