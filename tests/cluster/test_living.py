@@ -46,7 +46,7 @@ def graphs(server: ApiServer) -> list[str]:
 @pytest.mark.usefixtures("controller")
 async def test_a_plan_comes_with_a_report_that_goes_when_the_request_does(user: User, server: ApiServer) -> None:
     await user.ask("chat")
-    await user.wait(lambda: user.graph("chat-dgd"), "the graph")
+    await user.wait(lambda: report(server), "the report")
 
     found = report(server)
 

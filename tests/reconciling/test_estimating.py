@@ -183,6 +183,22 @@ async def test_a_fault_that_the_name_of_one_request_meets_is_its_own() -> None:
     assert [isinstance(answer, Planned) for answer in answers] == [True, False, True]
 
 
+async def test_a_recorded_plan_finds_the_pages_about_its_search_while_they_are_the_newest_of_its_request() -> None:
+    async with working() as (estimation, rung):
+        estimation.answer(asking("a"), None)
+        await rung.get()
+        answer = estimation.answer(asking("a"), None)
+        assert isinstance(answer, Planned)
+        recorded = Planned(graph=answer.graph, summary=answer.summary, fabric=answer.fabric)
+        found = estimation.pages(asking("a"), recorded)
+        of_another = estimation.pages(asking("a", name="other"), recorded)
+        estimation.answer(asking("b"), None)
+        outdated = estimation.pages(asking("a"), recorded)
+
+    assert found.report == answer.report != b""
+    assert (of_another.report, outdated.report) == (b"", b"")
+
+
 async def test_only_the_newest_answers_keep_the_pages_about_their_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimation_module, "REPORTS_KEPT", 2)
     kept = []

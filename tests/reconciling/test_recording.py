@@ -64,6 +64,18 @@ def test_a_changed_report_loses_our_files_that_are_stale_and_keeps_what_others_p
     assert wanted["data"].keys() <= record.FILES
 
 
+def test_a_report_that_says_it_all_is_known_by_what_it_says_and_whose_it_is() -> None:
+    live, wanted = built(searched(2, report_html="<html>")), built(searched(2, report_html="<html>"))
+    wanted["data"]["diff.txt"] = "no graph stands yet\n"
+    wanted["data"]["notes.txt"] = "somebody's"
+    another = {**live, "metadata": {**live["metadata"], "ownerReferences": [{"uid": "u-0"}]}}
+
+    assert record.says(live, wanted)
+    assert not record.says(another, wanted)
+    assert not record.says(live, built(searched(3, report_html="<html>")))
+    assert not record.says(live, built(searched(2)))
+
+
 def test_the_plan_can_be_applied_as_it_is_written() -> None:
     plan = searched(2)
 

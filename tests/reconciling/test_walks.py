@@ -34,6 +34,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.answer: Answer = Working(seconds=0.1)
+        self.until_killed: int | None = None
         self._plan(replicas=2, engine="vllm", workers=("worker",))
 
     def _plan(self, *, replicas: int, engine: str, workers: tuple[str, ...]) -> None:
@@ -110,6 +111,10 @@ class Life(RuleBasedStateMachine):
     def somebody_wipes_the_status(self) -> None:
         self.model.request.pop("status", None)
 
+    @rule(actions=st.integers(0, 3))
+    def the_controller_will_be_killed(self, actions: int) -> None:
+        self.until_killed = actions
+
     @invariant()
     def the_controller_comes_to_rest_and_keeps_the_laws(self) -> None:
         for _ in range(9):
@@ -118,10 +123,11 @@ class Life(RuleBasedStateMachine):
             if not writes:
                 break
             assert sum(isinstance(action, ApplyStatus) for action in wanted) <= 1
-            for action in wanted:
+            for action in wanted[: self.until_killed]:
                 self._check(action)
                 self.model.perform(action)
                 self._no_more_stand_than_the_status_names()
+            self.until_killed = None
         else:
             raise AssertionError(wanted)
 
@@ -146,6 +152,9 @@ class Life(RuleBasedStateMachine):
             assert self.model.status["dgdName"] == action.graph["metadata"]["name"]
 
     def _nothing_is_claimed_that_is_not_so(self) -> None:
+        recorded = recall.remembered(self.model.request)
+        if recorded and any(condition["type"] == "Synced" for condition in self.model.status["conditions"]):
+            assert [record.plan.hash for record in self.model.records[-1:]] == [recorded.hash]
         if self.model.phase == "Deployed":
             assert self.model.graph is not None
             assert graphs.state(self.model.graph).serving

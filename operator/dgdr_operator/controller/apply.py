@@ -10,7 +10,7 @@ from dgdr_operator.controller import answering, covers, differ, errors, recall, 
 from dgdr_operator.controller.cache import Cache, Name, name_of
 from dgdr_operator.controller.cluster import CONFIG_MAPS, JOBS, MANAGER, STATUS_MANAGER, Cluster, Kind, kind_of
 from dgdr_operator.controller.record import Draft
-from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, World, is_ours, taken
+from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, Object, is_ours, taken
 from dgdr_operator.planned import Planned
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,8 @@ class Hands:
         diff = await self._difference(request, live, action.pending or action.plan)
         draft = Draft(plan=action.plan, pending=action.pending, diff=diff, now=now)
         try:
-            # the first plan of a request has hardly a report before it; to create one costs half of an apply
-            if World(request=request).recorded_graph or not await self._first_record(request, draft):
+            # a request that was never edited has hardly a report yet; to create one costs half of a change
+            if request["metadata"].get("generation", 1) > 1 or not await self._first_record(request, draft):
                 await self._change_record(request, draft)
         except (errors.Denied, errors.Rejected) as error:
             log.warning("no report: %s", error)
@@ -129,9 +129,11 @@ class Hands:
         if before is None:
             await self._first_record(request, draft)
         elif record.is_ours(before):
-            changes = record.changes(before, record.build(request, before, draft))
+            wanted = record.build(request, before, draft)
+            if record.says(before, wanted):
+                return
             name, namespace = before["metadata"]["name"], before["metadata"]["namespace"]
-            await self._cluster.merge(CONFIG_MAPS, namespace, name, changes)
+            await self._cluster.merge(CONFIG_MAPS, namespace, name, record.changes(before, wanted))
         else:
             log.warning("%s is not a report in our format, and is left", record.name_of(request))
 
@@ -159,6 +161,8 @@ class Hands:
         """What applying *plan* would change, as the API server itself says in a dry run."""
         if live is None:
             return "no graph stands yet\n"
+        if recall.same_plan(live, plan):
+            return "nothing would change\n"
         name = live["metadata"]["name"]
         if name != plan.name:
             return f"a new graph {plan.name} beside {name}:\n{_lines(differ.changes(live, plan.graph))}"

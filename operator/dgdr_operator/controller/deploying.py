@@ -55,7 +55,7 @@ def standing_still(world: World, plan: Planned, because: Condition, now: str) ->
     reason = "DeploymentDeleted" if _stood(world) else "DeploymentInProgress"
     gone = status.deploying(plan, reason=reason, message=f"graph {name} is not there")
     verdict = _mirrored(world, world.graph, plan) if world.graph else replace(gone, graph=name)
-    yield from telling.report(world, verdict.adding(because), now)
+    yield from telling.report(world, verdict.adding(because), now, plan)
 
 
 def _hindrance(world: World, plan: Planned) -> tuple[str, str] | None:
@@ -88,7 +88,8 @@ def _create(world: World, plan: Planned, now: str) -> Iterator[Action]:
         verdict = verdict.adding(status.unsynced("PermissionMissing", world.denied))
         yield from telling.report(world, verdict, now, plan)
         return
-    yield from telling.report(world, verdict, now, plan)
+    # people wait for their graph, and not for its report, which comes before the next status
+    yield from telling.report(world, verdict, now, plan if world.old else None)
     yield ApplyGraph(graph=plan.graph, create=True)
     if again:
         yield Announce(type="Warning", reason="DeploymentDeleted", note=f"graph {plan.name} was deleted; created again")

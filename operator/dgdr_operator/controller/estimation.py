@@ -35,8 +35,8 @@ SLOT = "dgdr_operator.controller.slot"
 LIMIT = 60.0
 """Seconds one plan may take before its process is killed; a warm search takes a tenth of one."""
 ANSWERS_KEPT = 4096
-REPORTS_KEPT = 256
-"""Searches whose pages are kept, at 20 kB each: they are written down as soon as the plan is."""
+REPORTS_KEPT = 1024
+"""Searches whose pages are kept, at 20 kB each: they are written down once the graph stands."""
 TOGETHER = 256
 """Equal questions that are asked in one go, at most."""
 TRIES = 2
@@ -199,6 +199,12 @@ class Estimation:
             body = {name: request[name] for name in ("apiVersion", "kind", "metadata", "spec") if name in request}
             self._enqueue(Job(question=question, body=body, nodes=nodes, settings=self._settings))
         return Working(seconds=self._clock.seconds() - self._started[question], line=len(self._started))
+
+    def pages(self, request: Mapping[str, Any], plan: Planned) -> Planned:
+        """*plan* with the pages about its search, if *request* was last answered with it and they are still known."""
+        question = self._latest.get(name_of(request))
+        known = self._answers.get(question) if question else None
+        return replace(plan, report=known.report) if isinstance(known, Planned) and known.hash == plan.hash else plan
 
     @property
     def waiting(self) -> int:

@@ -111,6 +111,8 @@ class Outlook:
         if recorded is None:
             self._judged.pop(key, None)
             return self._sources.estimation.answer(request, self._sources.inventory(request)), None
+        if World(request=request).unreported:
+            recorded = self._sources.estimation.pages(request, recorded)
         today = self._today(request, recorded)
         if today is None:
             return recorded, None

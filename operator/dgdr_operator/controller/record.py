@@ -83,6 +83,13 @@ def build(request: Object, live: Object | None, draft: Draft) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": _fitting(data)}
 
 
+def says(live: Object, wanted: Mapping[str, Any]) -> bool:
+    """Whether the report *live* is its request's and says what is *wanted*, whatever ran when it was written."""
+    owned = wanted["metadata"]["ownerReferences"][0] in (live["metadata"].get("ownerReferences") or ())
+    said: Mapping[str, str] = live.get("data") or {}
+    return owned and all(said.get(name) == wanted["data"].get(name) for name in FILES - {"diff.txt"})
+
+
 def changes(live: Object, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What makes the report *live* the one that is *wanted*, as a merge patch: files of ours that it does not have any
     more go, and what others added stays. It does not apply to a report that changed meanwhile.

@@ -11,9 +11,9 @@ from dgdr_operator.status import Condition, Type, Verdict
 
 
 def report(world: World, verdict: Verdict, now: str, plan: Planned | None = None) -> Iterator[Action]:
-    """Write the status if it says anything new, then tell what happened; before it the report, if *plan* is new.
+    """Write the status if it says anything new, then tell what happened; before it the report, if that lacks *plan*.
 
-    The report comes first: a crash between the two leaves a plan that is made, and reported, once more.
+    The report comes first: a crash between the two leaves one that is written once more.
     """
     generation = world.request["metadata"].get("generation", 0)
     desired = status.render(verdict, generation=generation, previous=world.status, now=now)
@@ -47,6 +47,6 @@ def waiting(plan: Planned, live: Object, why: str) -> Condition:
 
 def _news(world: World, plan: Planned) -> bool:
     """Whether the report does not yet have the plan, or not the one that waits."""
-    if world.recorded_graph != plan.graph:
+    if world.recorded_graph != plan.graph or world.unreported:
         return True
     return world.pending is not None and world.pending.hash not in str(world.condition(Type.SYNCED).get("message", ""))

@@ -126,6 +126,11 @@ class World:
         return (self.status.get("profilingResults") or {}).get("selectedConfig") or {}
 
     @property
+    def unreported(self) -> bool:
+        """Whether the recorded plan may lack its report: it is written before the status says how the graph stands."""
+        return bool(self.recorded_graph) and not self.condition(Type.SYNCED)
+
+    @property
     def drift(self) -> str:
         """What the user wants done about changes that are not ours."""
         return str((self.request["metadata"].get("annotations") or {}).get(DRIFT, "correct"))

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from dgdr_operator.planned import PLAN
 from tests.cluster.stage.stage import Stage
 from tests.fakes.asked import Asked, Fault
 
@@ -65,6 +66,8 @@ def test_c01_killed_before_and_after_every_write_it_goes_on_where_it_was(stage: 
 
         for place in places:
             stage.eventually(partial(stage.right, namespace=place), f"{place} to be served as planned")
-            assert len(stage.graphs(place)) == 1
+            (graph,) = stage.graphs(place)
+            report = stage.api.get("configmaps", place, "dgdr-report-chat") or {"data": {}}
+            assert report["data"].get("plan-hash") == graph["metadata"]["annotations"][PLAN]
             told = Counter((one["reason"], one["note"]) for one in stage.api.list("events", place)["items"])
             assert max(told.values(), default=0) <= 1, told
