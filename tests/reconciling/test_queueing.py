@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dgdr_operator.controller.workqueue import FIRST_DELAY, Key, Ledger, Workqueue
+from dgdr_operator.controller.workqueue import FIRST_DELAY, OVERDUE, Key, Ledger, Workqueue
 
 KEYS = st.sampled_from([("ns", name) for name in "abc"])
 KEY: Key = ("ns", "a")
@@ -148,11 +148,23 @@ def test_first_tries_go_before_retries() -> None:
 def test_another_look_waits_for_those_with_news_and_moves_up_with_news_of_its_own() -> None:
     ledger = Ledger()
     for name in ("written", "again"):
-        ledger.add(("ns", name), late=True)
+        ledger.add(("ns", name), late=0.0)
     ledger.add(("ns", "new"))
     ledger.add(("ns", "again"))
 
     assert [ledger.take(1.0) for _ in range(3)] == [("ns", "new"), ("ns", "again"), ("ns", "written")]
+
+
+def test_a_second_look_is_taken_in_time_where_news_never_end() -> None:
+    ledger = Ledger()
+    ledger.add(("ns", "written"), late=0.0)
+    taken = []
+    for second in range(40):
+        ledger.add(("ns", f"new-{second}"))
+        ledger.add(("ns", f"newer-{second}"))
+        taken.append(ledger.take(float(second)))
+
+    assert taken.index(("ns", "written")) == OVERDUE
 
 
 async def test_a_waiting_worker_wakes_when_the_bell_rings() -> None:

@@ -83,7 +83,7 @@ def _difference(flags: argparse.Namespace, found: Living) -> str:
     """As the cluster sees it now, by the user's rights; where those do not reach, as it was when the plan was made."""
     plan = found.report.get("pending.yaml") or found.report.get("plan.yaml")
     if not plan:
-        return "there is no plan yet\n"
+        return "no plan is reported yet\n"
     try:
         return kubectl.difference(plan, *living.scope(flags)) or "nothing would change\n"
     except Refused as refusal:

@@ -19,6 +19,8 @@ FIRST_DELAY = 0.5
 """Seconds until the first retry; every further one waits twice as long."""
 JITTER = 0.2
 """Share by which a delay is made longer or shorter at random, so that failures do not return in step."""
+OVERDUE = 30.0
+"""Seconds after which a second look goes first: where new requests never end, nobody waits for ever."""
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class Ledger:
     """Who waits, who is in hand, who comes back when. Times are seconds on any clock that never goes back."""
 
     ready: dict[Key, None] = field(default_factory=dict)
-    late: dict[Key, None] = field(default_factory=dict)
+    late: dict[Key, float] = field(default_factory=dict)
     waiting: list[tuple[float, Key]] = field(default_factory=list)
     in_hand: dict[Key, float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
@@ -34,18 +36,19 @@ class Ledger:
     _again: set[Key] = field(default_factory=set)
     _alarms: defaultdict[Key, set[float]] = field(default_factory=lambda: defaultdict(set))
 
-    def add(self, key: Key, *, late: bool = False) -> None:
+    def add(self, key: Key, *, late: float | None = None) -> None:
         """Queues *key* once; if it is in hand, it comes back when it is put down.
 
-        Who comes *late*, for another try or another look, goes behind all that have news, and moves up with news.
+        Who comes *late*, at that time, for another try or another look, goes behind all that have news until that is
+        `OVERDUE`, and moves up with news.
         """
         if key in self.in_hand:
             self._again.add(key)
-        elif not late:
+        elif late is None:
             self.late.pop(key, None)
             self.ready.setdefault(key)
         elif key not in self.ready:
-            self.late.setdefault(key)
+            self.late.setdefault(key, late)
 
     def add_at(self, key: Key, when: float) -> None:
         """Queues *key* at *when*, unless it is taken before: whoever works on it says anew when to look again."""
@@ -58,8 +61,8 @@ class Ledger:
             when, key = heapq.heappop(self.waiting)
             if when in self._alarms.get(key, ()):
                 self._alarms[key].discard(when)
-                self.add(key, late=True)
-        while line := self.ready or self.late:
+                self.add(key, late=now)
+        while line := self._line(now):
             key = next(iter(line))
             del line[key]
             if self.held.get(key, now) <= now:
@@ -68,6 +71,11 @@ class Ledger:
                 self.in_hand[key] = now
                 return key
         return None
+
+    def _line(self, now: float) -> dict[Key, None] | dict[Key, float]:
+        """The line whose first key is next."""
+        overdue = now - next(iter(self.late.values()), now) >= OVERDUE
+        return self.late if overdue else self.ready or self.late
 
     def done(self, key: Key) -> None:
         """Puts *key* down; its failures are forgotten."""
@@ -116,7 +124,7 @@ class Workqueue:
         """Queues *key* now; *late*: behind all that have news."""
         metrics.QUEUE_ADDS.labels(metrics.NAME, metrics.NAME).inc()
         self._since.setdefault(key, self._seconds())
-        self.ledger.add(key, late=late)
+        self.ledger.add(key, late=self._seconds() if late else None)
         self._changed.set()
 
     def add_after(self, key: Key, delay: float) -> None:
