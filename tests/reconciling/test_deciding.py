@@ -6,8 +6,8 @@ import pytest
 
 from dgdr_operator.controller import recall
 from dgdr_operator.controller.answers import Refused, Working
-from dgdr_operator.controller.world import DRIFT, Announce, ApplyGraph, ApplyRecord, ApplyStatus, LookAgain, Trouble
-from dgdr_operator.planned import PAUSE, Planned
+from dgdr_operator.controller.world import DRIFT, Announce, ApplyGraph, ApplyStatus, LookAgain, Trouble
+from dgdr_operator.planned import Planned
 from tests.reconciling import worlds
 from tests.reconciling.worlds import GRAPH, Model, graph, planned
 
@@ -37,29 +37,6 @@ def test_the_name_and_the_plan_are_recorded_before_the_graph_is_made(model: Mode
     assert first.status["dgdName"] == GRAPH
     assert first.status["profilingResults"]["selectedConfig"] == plan.graph
     assert others == [ApplyGraph(graph=plan.graph, create=True)]
-
-
-def test_the_report_is_written_once_the_graph_is_made_and_before_the_status_says_that_it_stands(
-    model: Model, plan: Planned
-) -> None:
-    for action in model.decide(plan):
-        model.perform(action)
-
-    report, stands, *_ = model.decide(plan)
-
-    assert report == ApplyRecord(plan=plan)
-    assert isinstance(stands, ApplyStatus)
-
-
-def test_a_request_that_is_paused_before_its_report_was_written_gets_it_all_the_same(
-    model: Model, plan: Planned
-) -> None:
-    for action in model.decide(plan):
-        model.perform(action)
-    model.request["metadata"]["annotations"][PAUSE] = "true"
-    model.settle(plan)
-
-    assert [report.plan for report in model.records] == [plan]
 
 
 def test_a_request_becomes_a_graph_that_serves_in_four_writes_and_three_events(model: Model, plan: Planned) -> None:
