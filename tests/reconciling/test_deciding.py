@@ -13,18 +13,6 @@ from tests.reconciling.worlds import GRAPH, Model, graph, planned
 
 
 @pytest.fixture
-def model() -> Model:
-    """A request that nobody has looked at."""
-    return Model()
-
-
-@pytest.fixture
-def plan(model: Model) -> Planned:
-    """The plan for it."""
-    return planned(graph(), model.request)
-
-
-@pytest.fixture
 def served(model: Model) -> Model:
     """A request whose graph serves."""
     return worlds.served(model)

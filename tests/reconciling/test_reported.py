@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dgdr_operator.controller.world import ApplyGraph, ApplyRecord, ApplyStatus, Trouble
 from dgdr_operator.planned import PAUSE, Planned
 from tests.reconciling import worlds
-from tests.reconciling.worlds import Model, graph, planned
-
-
-@pytest.fixture
-def model() -> Model:
-    """A request that nobody has looked at."""
-    return Model()
-
-
-@pytest.fixture
-def plan(model: Model) -> Planned:
-    """The plan for it."""
-    return planned(graph(), model.request)
+from tests.reconciling.worlds import Model, graph
 
 
 def made(model: Model, plan: Planned) -> None:

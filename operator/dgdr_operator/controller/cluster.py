@@ -7,7 +7,7 @@ take seconds for a list of five thousand nodes, and know nothing of custom resou
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
@@ -71,6 +71,26 @@ WEBHOOKS = Kind(group="admissionregistration.k8s.io", version="v1", plural="vali
 REVIEWS = Kind(group="authorization.k8s.io", version="v1", plural="selfsubjectaccessreviews")
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """One call: what is asked for, and in which form."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    content_type: str = JSON
+    accept: str = field(default=JSON, kw_only=True)
+
+    @property
+    def url(self) -> str:
+        """The path with what is asked of it."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
 class Cluster:
     """One connection to an API server. Every method raises ClusterError, and nothing else, when it fails.
 
@@ -106,30 +126,30 @@ class Cluster:
     async def served(self, group: str = GROUP) -> dict[str, tuple[str, ...]]:
         """The versions in which each kind (plural) of *group* is served; empty if the group is not."""
         try:
-            found = await self._call("GET", f"/apis/{group}")
+            found = await self._call(_Sent("GET", f"/apis/{group}"))
         except errors.NotFound:
             return {}
         plurals: dict[str, tuple[str, ...]] = {}
         for version in (entry["version"] for entry in found.get("versions") or ()):
-            for resource in (await self._call("GET", f"/apis/{group}/{version}")).get("resources") or ():
+            for resource in (await self._call(_Sent("GET", f"/apis/{group}/{version}"))).get("resources") or ():
                 plurals[resource["name"]] = (*plurals.get(resource["name"], ()), version)
         return plurals
 
     async def groups(self) -> frozenset[str] | None:
         """Names of all API groups; None where the server does not list them."""
         try:
-            found = await self._call("GET", "/apis")
+            found = await self._call(_Sent("GET", "/apis"))
         except errors.NotFound:
             return None
         return frozenset(str(entry.get("name")) for entry in found.get("groups") or ())
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """One object."""
-        return await self._call("GET", kind.path(namespace, name))
+        return await self._call(_Sent("GET", kind.path(namespace, name)))
 
     async def metadata(self, kind: Kind, namespace: str, name: str) -> Object:
         """The metadata of one object; its content does not even travel."""
-        return await self._call("GET", kind.path(namespace, name), accept=METADATA)
+        return await self._call(_Sent("GET", kind.path(namespace, name), accept=METADATA))
 
     async def pages(
         self, kind: Kind, form: type[Form], namespace: str = "", **query: str
@@ -158,120 +178,93 @@ class Cluster:
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
         query = {"fieldManager": manager, "force": "true"}
-        return await self._write("PATCH", path, query, body, APPLY, accept=_answered(kind))
+        return await self._write(_Sent("PATCH", path, query, body, APPLY, accept=_answered(kind)))
 
     async def try_out(self, kind: Kind, body: Mapping[str, Any], *, manager: str) -> Object:
         """What `apply` would leave behind, defaults and the fields of others included; nothing is written."""
         metadata = body["metadata"]
         query = {"fieldManager": manager, "force": "true", "dryRun": "All"}
-        return await self._call("PATCH", kind.path(metadata["namespace"], metadata["name"]), query, body, APPLY)
+        return await self._call(_Sent("PATCH", kind.path(metadata["namespace"], metadata["name"]), query, body, APPLY))
 
     async def delete(self, kind: Kind, body: Mapping[str, Any]) -> None:
         """Deletes *body*, and no later object of its name: that is a Conflict. What it owns goes along."""
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": metadata["uid"]}}
-        await self._write("DELETE", path, {}, {**options, "propagationPolicy": "Background"})
+        await self._write(_Sent("DELETE", path, {}, {**options, "propagationPolicy": "Background"}))
 
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new object. Raises Conflict if there is one of that name."""
         query = {"fieldManager": MANAGER}
-        return await self._write("POST", kind.path(namespace), query, body, accept=_answered(kind))
+        return await self._write(_Sent("POST", kind.path(namespace), query, body, accept=_answered(kind)))
 
     async def merge(self, kind: Kind, namespace: str, name: str, changes: Mapping[str, Any]) -> Object:
         """Changes single fields of an object that is wholly ours."""
         query = {"fieldManager": MANAGER}
-        return await self._write("PATCH", kind.path(namespace, name), query, changes, MERGE, accept=_answered(kind))
+        return await self._write(
+            _Sent("PATCH", kind.path(namespace, name), query, changes, MERGE, accept=_answered(kind))
+        )
 
     async def write_lease(self, namespace: str, body: Mapping[str, Any]) -> Object:
         """A new Lease, or the one that was read, changed. Raises Conflict if somebody else was quicker."""
         metadata = body["metadata"]
         if "resourceVersion" in metadata:
-            return await self._call("PUT", LEASES.path(namespace, metadata["name"]), {}, body)
-        return await self._call("POST", LEASES.path(namespace), {}, body)
+            return await self._call(_Sent("PUT", LEASES.path(namespace, metadata["name"]), {}, body))
+        return await self._call(_Sent("POST", LEASES.path(namespace), {}, body))
 
     async def may(self, verb: str, kind: Kind, namespace: str = "", subresource: str = "") -> bool:
         """Whether our own rights allow *verb* on *kind*, in *namespace* or everywhere."""
         asked = {"verb": verb, "group": kind.group, "resource": kind.plural, "subresource": subresource}
         spec = {"resourceAttributes": {**asked, **({"namespace": namespace} if namespace else {})}}
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
-        answer = await self._call("POST", REVIEWS.path(), {}, body)
+        answer = await self._call(_Sent("POST", REVIEWS.path(), {}, body))
         return bool((answer.get("status") or {}).get("allowed"))
 
-    async def _write(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, Any],
-        content_type: str = JSON,
-        *,
-        accept: str = JSON,
-    ) -> Object:
+    async def _write(self, sent: _Sent) -> Object:
         """One write, at the pace of all writes, and only while we lead."""
         wait = self._pace.take(monotonic())
         metrics.PACE_SECONDS.observe(wait)
         if wait:
             await asyncio.sleep(wait)
         if not self.may_write():
-            raise errors.NotLeading(f"{method} {path}: not written, since this replica does not lead")
-        return await self._call(method, path, query, body, content_type, accept=accept)
+            raise errors.NotLeading(f"{sent}: not written, since this replica does not lead")
+        return await self._call(sent)
 
     async def _page(self, path: str, form: type[Form], query: Mapping[str, str]) -> Page[Form]:
-        text = await self._answer("GET", path, query)
+        sent = _Sent("GET", path, query)
+        text = await self._answer(sent)
         try:
             return forms.page(text, form)
         except ValueError as error:
-            raise errors.Unavailable(f"GET {path}: this is no list: {error}") from error
+            raise errors.Unavailable(f"{sent}: this is no list: {error}") from error
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = JSON,
-        *,
-        accept: str = JSON,
-    ) -> Object:
-        found = forms.parsed(await self._answer(method, path, query, body, content_type, accept=accept))
+    async def _call(self, sent: _Sent) -> Object:
+        found = forms.parsed(await self._answer(sent))
         if isinstance(found, dict):
             return found
-        raise errors.Rejected(f"{method} {path}: this is no object of the API: {str(found)[:200]}")
+        raise errors.Rejected(f"{sent}: this is no object of the API: {str(found)[:200]}")
 
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = JSON,
-        *,
-        accept: str = JSON,
-    ) -> bytes:
-        headers = {"Accept": accept, "Content-Type": content_type, "Accept-Encoding": PLAIN}
-        url = f"{path}?{urlencode(query)}" if query else path
+    async def _answer(self, sent: _Sent) -> bytes:
         try:
-            with self.traces.call(method, self._client.configuration.host + url) as heard:
-                status, answered, text = await self._exchange(method, url, headers, body)
+            with self.traces.call(sent.method, self._client.configuration.host + sent.url) as heard:
+                status, answered, text = await self._exchange(sent)
                 heard(status)
         except (ClientError, TimeoutError, OSError) as error:
-            metrics.API_CALLS.labels("<error>", method).inc()
-            raise errors.Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
-        metrics.API_CALLS.labels(str(status), method).inc()
+            metrics.API_CALLS.labels("<error>", sent.method).inc()
+            raise errors.Unavailable(f"{sent}: {error or type(error).__name__}") from error
+        metrics.API_CALLS.labels(str(status), sent.method).inc()
         if status < 400:  # noqa: PLR2004 - the first HTTP error
             return text
         raise errors.of(status, forms.parsed(text), _seconds(answered.get("Retry-After")))
 
-    async def _exchange(
-        self, method: str, url: str, headers: dict[str, str], body: Mapping[str, Any] | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    async def _exchange(self, sent: _Sent) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {"Accept": sent.accept, "Content-Type": sent.content_type, "Accept-Encoding": PLAIN}
         async with asyncio.timeout(TIMEOUT):
             request = await self._client.param_serialize(
-                method, url, header_params=headers, auth_settings=["BearerToken"]
+                sent.method, sent.url, header_params=headers, auth_settings=["BearerToken"]
             )
-            sent = forms.yaml(body) if headers["Content-Type"] == APPLY else body
-            answer = await self._client.call_api(*request[:3], body=sent)
+            body = forms.yaml(sent.body) if sent.content_type == APPLY else sent.body
+            answer = await self._client.call_api(*request[:3], body=body)
             return answer.status, answer.headers, await answer.read()
 
 
