@@ -14,7 +14,7 @@ from e2e.cluster import OURS, Cluster
 from e2e.controlplane.build import BuildError, binary
 from e2e.controlplane.plane import AUDIT_POLICY, loopback
 
-KIND_LIMIT = "180s"
+KIND_NAME, KIND_LIMIT = f"dgdr-e2e-{os.getpid()}", "180s"
 
 
 def choose(folder: Path) -> AbstractContextManager[Cluster]:
@@ -22,13 +22,13 @@ def choose(folder: Path) -> AbstractContextManager[Cluster]:
     named = os.environ.get("KUBECONFIG_E2E")
     if named:
         return external(Path(named), folder)
-    return kind(folder) if shutil.which("kind") and docker_answers() else loopback(folder)
+    return kind(folder) if has_kind() else loopback(folder)
 
 
-def docker_answers() -> bool:
-    """Whether a Docker engine, and not only its command, is here."""
+def has_kind() -> bool:
+    """Whether kind is here, and a Docker engine, and not only its command."""
     docker = shutil.which("docker")
-    if docker is None:
+    if docker is None or shutil.which("kind") is None:
         return False
     try:
         return subprocess.run([docker, "info"], capture_output=True, check=False, timeout=10).returncode == 0
@@ -59,17 +59,16 @@ def external(kubeconfig: Path, folder: Path) -> Iterator[Cluster]:
 @contextmanager
 def kind(folder: Path) -> Iterator[Cluster]:
     """A kind cluster of this run, with its audit log in *folder*."""
-    name, kubeconfig = f"dgdr-e2e-{os.getpid()}", folder / "admin.kubeconfig"
-    logs = folder / "audit"
+    kubeconfig, logs = folder / "admin.kubeconfig", folder / "audit"
     logs.mkdir()
     config = folder / "kind.json"
     config.write_text(json.dumps(kind_config(logs)))
-    program = shutil.which("kind") or "kind"
-    common = ["--name", name, "--kubeconfig", str(kubeconfig)]
+    common = ["--name", KIND_NAME, "--kubeconfig", str(kubeconfig)]
+    create = ["kind", "create", "cluster", *common, "--config", str(config), "--wait", KIND_LIMIT]
+    delete = ["kind", "delete", "cluster", *common]
     try:
-        subprocess.run(
-            [program, "create", "cluster", *common, "--config", str(config), "--wait", KIND_LIMIT], check=True
-        )
+        if subprocess.run(create, check=False).returncode != 0:
+            raise BuildError(f"`{' '.join(create)}` failed; its words are above")
         yield Cluster(
             origin="kind",
             kubeconfig=kubeconfig,
@@ -79,7 +78,7 @@ def kind(folder: Path) -> Iterator[Cluster]:
             audit_log=logs / "audit.log",
         )
     finally:
-        subprocess.run([program, "delete", "cluster", *common], check=False)
+        subprocess.run(delete, check=False)
 
 
 def kind_config(logs: Path) -> dict[str, object]:

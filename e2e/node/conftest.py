@@ -9,10 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from e2e import definitions
+from e2e.backends import has_kind
 from e2e.conftest import LOGS
 from e2e.controlplane.build import BuildError
-from e2e.node import image
-from e2e.node.node import Node, archives, node
+from e2e.node.node import Node, node
+from e2e.node.on_kind import on_kind
 from e2e.node.release import Release
 from e2e.node.tools import NodeError
 from e2e.processes import NotReady
@@ -24,11 +25,11 @@ NOT_RUN = "NOT RUN"
 
 @pytest.fixture(scope="session")
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A cluster of one node, on this machine, with both kinds."""
+    """A cluster of one node, on this machine, with both kinds: kind's where that is, else one of our own."""
     folder = tmp_path_factory.mktemp("node")
     with ExitStack() as stack:
         try:
-            running = stack.enter_context(node(folder, archives(folder)))
+            running = stack.enter_context(on_kind(folder) if has_kind() else node(folder))
         except (BuildError, NodeError, NotReady) as error:
             if os.environ.get(MAY_LACK):
                 pytest.skip(f"{NOT_RUN}: no node of our own comes up on this machine: {error}")
@@ -56,12 +57,6 @@ def namespace(machine: Node, request: pytest.FixtureRequest) -> Iterator[str]:
     machine.cluster.kubectl("create", "namespace", name)
     yield name
     machine.cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture(scope="session")
-def image_size() -> str:
-    """How big our image is."""
-    return image.store().size(image.OURS)
 
 
 @pytest.hookimpl(wrapper=True)

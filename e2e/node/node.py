@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -30,28 +31,28 @@ START_LIMIT = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """The cluster with its one node, and helm in reach of it."""
+    """A cluster with one node that has our image, and helm in reach of it.
+
+    words: what the containers of a namespace said; inside: how a command begins that is to reach it.
+    """
 
     cluster: Cluster
-    network: Network
-    containers: Containers
+    name: str
+    image_size: str
+    words: Callable[[str], str]
+    inside: tuple[str, ...] = ()
 
     def helm(self, *arguments: str) -> str:
         """Runs helm as the administrator; raises NodeError."""
-        return run(*self.network.inside, helm.program(), "--kubeconfig", self.cluster.kubeconfig, *arguments)
-
-    def words(self, namespace: str) -> str:
-        """What the containers of *namespace* said: `kubectl logs` would need the node's name to resolve."""
-        logs = sorted(
-            (self.cluster.folder / "pods").glob(f"{namespace}_*/*/*.log"), key=lambda log: log.stat().st_mtime
-        )
-        return "\n".join(log.read_text(errors="replace") for log in logs)
+        return run(*self.inside, helm.program(), "--kubeconfig", self.cluster.kubeconfig, *arguments)
 
 
 @contextmanager
-def node(folder: Path, archives: list[Path]) -> Iterator[Node]:
-    """Runs in *folder* with the images of *archives*; raises BuildError, NodeError or NotReady."""
+def node(folder: Path) -> Iterator[Node]:
+    """One of our own, in *folder*; raises BuildError, NodeError or NotReady."""
     require()
+    images = image.store()
+    archives = _archives(images, folder)
     with ExitStack() as stack:
         place = stack.enter_context(network())
         runtime = stack.enter_context(containers(folder / "containerd", place))
@@ -60,10 +61,18 @@ def node(folder: Path, archives: list[Path]) -> Iterator[Node]:
         cluster = _control_plane(stack, folder, place)
         stack.callback(_forget_pods, folder)
         _kubelet(stack, folder, place, runtime)
-        found = Node(cluster=cluster, network=place, containers=runtime)
         eventually(lambda: _is_ready(cluster), f"{NAME} to be Ready", seconds=START_LIMIT, pause=0.5)
         stack.callback(_empty, cluster)
-        yield found
+        words = partial(_words, folder / "pods")
+        yield Node(
+            cluster=cluster, name=NAME, image_size=images.size(image.OURS), words=words, inside=tuple(place.inside)
+        )
+
+
+def _words(pods: Path, namespace: str) -> str:
+    """From the files of the kubelet: `kubectl logs` would need the node's name to resolve."""
+    logs = sorted(pods.glob(f"{namespace}_*/*/*.log"), key=lambda log: log.stat().st_mtime)
+    return "\n".join(log.read_text(errors="replace") for log in logs)
 
 
 def _control_plane(stack: ExitStack, folder: Path, place: Network) -> Cluster:
@@ -174,9 +183,8 @@ def _forget_pods(folder: Path) -> None:
             run("umount", "--lazy", mount)
 
 
-def archives(folder: Path) -> list[Path]:
+def _archives(images: image.Store, folder: Path) -> list[Path]:
     """The images of the node as archives in *folder*, built if need be; raises NodeError."""
-    images = image.store()
     image.build(images)
     return [
         images.export(name, folder / f"image-{number}.tar") for number, name in enumerate((image.OURS, image.PAUSE))

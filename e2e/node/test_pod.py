@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from e2e import audit
-from e2e.node.node import NAME as NODE
 from e2e.node.node import Node
 from e2e.node.release import Release
 from e2e.saying import Say
@@ -47,10 +46,10 @@ def version(graph: Object) -> str:
     return str(graph["metadata"]["resourceVersion"])
 
 
-def test_the_pod_comes_up_where_restricted_is_enforced(release: Release, image_size: str, say: Say) -> None:
+def test_the_pod_comes_up_where_restricted_is_enforced(release: Release, machine: Node, say: Say) -> None:
     pod = release.wait_ready()
 
-    say(f"image: {image_size} unpacked")
+    say(f"image: {machine.image_size} unpacked")
     say(f"helm upgrade --install until Ready: {release.seconds[0]:.1f} s")
     assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
     assert all(status["restartCount"] == 0 for status in pod["status"]["containerStatuses"])
@@ -135,9 +134,11 @@ def test_a_drained_node_gives_the_pod_back_afterwards(release: Release, machine:
     pod = release.wait_ready()
     before = ask(machine, namespace, "steady")
 
-    machine.cluster.kubectl("drain", NODE, "--force", "--delete-emptydir-data", "--timeout=60s")
+    machine.cluster.kubectl(
+        "drain", machine.name, "--force", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s"
+    )
     assert release.pod() == {}
-    machine.cluster.kubectl("uncordon", NODE)
+    machine.cluster.kubectl("uncordon", machine.name)
 
     assert release.wait_ready()["metadata"]["uid"] != pod["metadata"]["uid"]
     assert version(wait_graph(machine, namespace, "steady")) == version(before)
