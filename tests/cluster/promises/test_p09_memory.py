@@ -6,6 +6,7 @@ import pytest
 
 from e2e.saying import Say
 from tests.cluster.stage.stage import Stage, in_modes
+from tests.cluster.user import GRAPHS, REQUESTS
 
 LIMIT = 256.0
 
@@ -32,3 +33,6 @@ def crowded(stage: Stage, crowd: int, say: Say) -> None:
     resident = stage.replica.resident()
     say(f"{crowd} requests: resident memory of the main process {resident:.0f} MiB")
     assert resident <= LIMIT
+    for plural, suffix in ((REQUESTS, ""), (GRAPHS, "-dgd")):  # those who come next share the cluster
+        for number in range(crowd):
+            stage.api.delete(plural, stage.namespace, f"r{number}{suffix}")
