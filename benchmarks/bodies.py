@@ -28,12 +28,6 @@ def node(number: int) -> Object:
     }
 
 
-def synced(request: Object) -> bool:
-    """Whether it says that its graph stands as planned."""
-    conditions = (request.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Synced" and one["status"] == "True" for one in conditions)
-
-
 def renamed(text: str, number: int) -> Object:
     """What *text* says of r0, of another one."""
     copied: Object = json.loads(re.sub(r"\br0\b", f"r{number}", text))

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bodies import node, renamed, synced
+from benchmarks.bodies import node, renamed
 from benchmarks.figures import LIMIT, counted, processor, say, waited
-from e2e.user import example
+from e2e.user import example, synced
 from tests.cluster.stage.replica import Replica
 from tests.fakes.api import Api
 from tests.fakes.aside import Aside

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bodies import node, renamed, synced
+from benchmarks.bodies import node, renamed
 from benchmarks.controller import GRAPHS, REQUESTS, at_work, each
 from benchmarks.figures import counted, processor, say, waited
 from dgdr_operator.controller.cluster import MANAGER, NODES, STATUS_MANAGER
@@ -28,7 +28,7 @@ from e2e import backends, definitions
 from e2e.cluster import Cluster
 from e2e.operator_process import OperatorProcess
 from e2e.processes import resident
-from e2e.user import example
+from e2e.user import example, synced
 
 NAMESPACE = "bench-starting"
 SETTLING = 10.0

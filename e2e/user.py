@@ -35,6 +35,12 @@ def with_spec(body: Object, **fields: object) -> Object:
     return {**body, "spec": {**body["spec"], **fields}}
 
 
+def synced(request: Mapping[str, Any]) -> bool:
+    """Whether *request* says that its graph stands as planned."""
+    conditions = (request.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Synced" and one["status"] == "True" for one in conditions)
+
+
 class User:
     """Someone who may do anything in *namespace*."""
 
@@ -59,8 +65,7 @@ class User:
 
     def synced(self, name: str) -> bool:
         """Whether the request says that its graph stands as planned."""
-        found = (c["status"] for c in self.status(name).get("conditions", ()) if c["type"] == "Synced")
-        return next(found, "") == "True"
+        return synced(self.request(name))
 
     def message(self, name: str) -> str:
         """What `kubectl get` shows for the request."""

@@ -119,12 +119,13 @@ def _ours(images: Store, base: str) -> None:
     images.loudly("bud", layers, "--isolation=chroot", "--network=host", *trust, *chosen, f"--tag={OURS}", str(ROOT))
 
 
-def by_docker() -> str:
-    """Ours, built by Docker on the Dockerfile's own base; how big it is unpacked. Raises NodeError."""
-    command = ["docker", "build", "--tag", OURS, str(ROOT)]
+def by_docker(base: str = "", tag: str = OURS) -> str:
+    """Ours, built by Docker on *base*, or the Dockerfile's own; how big it is unpacked. Raises NodeError."""
+    chosen = [f"--build-arg=BASE={base}"] if base else []
+    command = ["docker", "build", "--tag", tag, *chosen, str(ROOT)]
     if subprocess.run(command, check=False, stdout=sys.stderr).returncode != 0:
         raise NodeError("docker build failed; its words are above")
-    size = run("docker", "image", "inspect", "--format", "{{.Size}}", OURS)
+    size = run("docker", "image", "inspect", "--format", "{{.Size}}", tag)
     return f"{int(size) / 1e6:.0f} MB"
 
 
@@ -146,7 +147,8 @@ def main() -> int:
     try:
         require()
         if has_kind():
-            say(f"{OURS}: {by_docker()} unpacked")
+            tag = given.tag or OURS
+            say(f"{tag}: {by_docker(given.base, tag)} unpacked")
             return 0
         images = store()
         build(images, given.base)
